@@ -1,0 +1,52 @@
+"""Where reading a stream stands, and which stretch of time to read next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of change times, both ends inclusive; ``since`` None means from the beginning."""
+
+    since: datetime | None
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Progress in one stream of one source.
+
+    ``watermark``: every change up to this instant is stored. ``window`` and ``position``: a window
+    whose reading began but did not end, and the source's own token for the place reached in it.
+    """
+
+    watermark: datetime | None = None
+    window: Window | None = None
+    position: str | None = None
+
+    def open(self, until: datetime, lag: timedelta) -> Cursor:
+        """Resume an unfinished window as it was, else open the next one.
+
+        The new window begins ``lag`` before the watermark, so that changes which became visible
+        late are read again, and never ends before it begins.
+        """
+        if self.window is not None:
+            return self
+        since = None if self.watermark is None else self.watermark - lag
+        end = until if self.watermark is None else max(until, self.watermark)
+        return replace(self, window=Window(since, end), position=None)
+
+    def at(self, position: str | None) -> Cursor:
+        """The same window, read up to ``position``."""
+        return replace(self, position=position)
+
+    def close(self) -> Cursor:
+        """The window was read to its end: the watermark moves there, and never back."""
+        if self.window is None:
+            raise ValueError("no window is open")
+        until = self.window.until
+        if self.watermark is not None:
+            until = max(until, self.watermark)
+        return Cursor(watermark=until)

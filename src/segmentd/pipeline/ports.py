@@ -1,0 +1,236 @@
+"""What the use cases need of the store; ``segmentd.store`` fulfils it on SQLite and PostgreSQL.
+
+Every method that writes is one transaction, begun IMMEDIATE on SQLite, and checks the ``lease``
+it is given inside of that transaction: LockedError if another holder has taken over (its epoch is
+newer). Methods raise TransientError for a locked, full or unreachable database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import pandas as pd
+
+from segmentd.domain.cursor import Cursor
+from segmentd.domain.ledger import Difference, LedgerState, Target
+from segmentd.domain.memberships import Cause
+from segmentd.domain.records import Record
+from segmentd.domain.segments import PushTo, Segment
+from segmentd.sdk.contract import Receipt, Rejection, ShopInfo
+from segmentd.segmenter.frames import Frames
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write for one run: ``name`` is ``source:NAME``, ``segment``, ``destination:NAME``
+    or ``daemon``."""
+
+    name: str
+    holder: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a batch did to the store."""
+
+    written: int
+    unchanged: int
+    dirty: int
+    """Profiles marked dirty by it (again or anew)."""
+
+
+class LeasePort(Protocol):
+    def acquire(self, name: str, holder: str, ttl: timedelta, now: datetime) -> Lease:
+        """Take a free or expired lease, epoch counted up; LockedError names holder and since."""
+
+    def renew(self, lease: Lease, ttl: timedelta, now: datetime) -> None:
+        """Prolong a lease that is still ours; LockedError otherwise."""
+
+    def release(self, lease: Lease) -> None:
+        """Give it back; no error if it was lost already."""
+
+
+class PullPort(Protocol):
+    def shop(self, source: str) -> ShopInfo | None:
+        """What the shop said about itself at the last contact."""
+
+    def save_shop(self, lease: Lease, source: str, info: ShopInfo) -> None:
+        """Keep it: currency and time zone rule the evaluation."""
+
+    def cursor(self, source: str, stream: str) -> Cursor:
+        """The stored cursor, or the empty one."""
+
+    def save_batch(
+        self,
+        lease: Lease,
+        source: str,
+        stream: str,
+        records: Sequence[Record],
+        rejected: Sequence[Rejection],
+        cursor: Cursor,
+        now: datetime,
+    ) -> Saved:
+        """Upsert, mark the touched profiles dirty, store the cursor: one transaction.
+
+        A record is written only if it is not older than the stored one (``updated_at``) and its
+        content hash differs. Identity: an account is one profile per source; an order of a guest
+        goes to the account with the same e-mail (trimmed, case-folded), else to a guest customer
+        ``guest:<e-mail>`` whom a later account with that e-mail adopts; an order whose customer is
+        not stored yet gets an empty customer that the customer's own record fills later.
+        """
+
+    def save_cursor(self, lease: Lease, source: str, stream: str, cursor: Cursor) -> None:
+        """Store a cursor alone (a window was opened or closed)."""
+
+    def ids(self, source: str, stream: str) -> Iterator[str]:
+        """Ids of the stored records of a stream, without guests and without what is gone."""
+
+    def remove(
+        self, lease: Lease, source: str, stream: str, ids: Sequence[str], now: datetime
+    ) -> int:
+        """Tombstone records that the shop confirmed gone; their profiles become dirty."""
+
+    def complete(self, sources: Mapping[str, Sequence[str]]) -> bool:
+        """Whether every stream of every source has been read to the end at least once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Profiles to be evaluated, with what made them so."""
+
+    dirty: Sequence[int]
+    due: Sequence[int]
+    profiles: int
+    """All profiles there are."""
+    token: int
+    """Marks of dirtiness up to this one are covered; later ones stay."""
+
+
+@dataclass(slots=True)
+class Evaluated:
+    """The outcome for a partition of profiles, ready to be stored.
+
+    ``members``: one boolean column per segment key, index ``profile_id``. ``due``: float64 epoch
+    seconds, NaN for never, same index. ``values``: float64 columns named by the text of a
+    store-relative expression, plus ``orders`` and ``last_order_at`` for breaking ties; same index.
+    """
+
+    members: pd.DataFrame
+    due: pd.Series[float]
+    values: pd.DataFrame
+    cause: Mapping[int, Cause] = field(default_factory=dict)
+    """Per profile where it differs from DATA."""
+
+
+class SegmentPort(Protocol):
+    def pending(self, now: datetime) -> Pending:
+        """Dirty and due profiles."""
+
+    def frames(self, profile_ids: Sequence[int]) -> Frames:
+        """Facts of some profiles (thousands at most), read without ADBC."""
+
+    def ranges(self, size: int) -> Sequence[tuple[int, int]]:
+        """Inclusive ranges of profile ids with about ``size`` profiles each."""
+
+    def versions(self) -> dict[str, str]:
+        """Segment key → rule version that the stored memberships were made with."""
+
+    def save_values(self, lease: Lease, values: pd.DataFrame) -> None:
+        """Store the store-relative values of a partition (see Evaluated.values)."""
+
+    def values(self, expression: str) -> pd.DataFrame:
+        """All stored values of one expression: ``profile_id, value, orders, last_order_at``,
+        of profiles with at least one counted order."""
+
+    def thresholds(self) -> dict[str, str]:
+        """Store-relative expression → its stored threshold, as text made by the segmenter."""
+
+    def save_evaluation(
+        self,
+        lease: Lease,
+        evaluated: Evaluated,
+        versions: Mapping[str, str],
+        now: datetime,
+        cause: Cause,
+    ) -> tuple[int, int]:
+        """Memberships, history and due instants of a partition; returns (entered, left)."""
+
+    def finish(
+        self,
+        lease: Lease,
+        segments: Sequence[Segment],
+        thresholds: Mapping[str, str],
+        token: int,
+        now: datetime,
+    ) -> int:
+        """End a pass: keep rule texts and thresholds, clear dirty marks up to ``token``, end the
+        memberships of segments that are configured no more (returned count)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a segment wants at one destination."""
+
+    segment: str
+    to: PushTo
+
+
+class PushPort(Protocol):
+    def differences(
+        self, destination: str, source: str | None, needs: str, wishes: Sequence[Wish]
+    ) -> Iterator[Difference]:
+        """Each (name, target) on which wish and ledger disagree or the shop was seen to differ.
+
+        ``source``: the shop whose customers are tagged; None for destinations by e-mail. Targets
+        are keyed by ``needs``; of several profiles with one e-mail any stands for all. Ledger rows
+        with names that no wish has come as not wanted.
+        """
+
+    def delivered(self, destination: str) -> Mapping[str, int]:
+        """Name → how many the ledger holds as delivered."""
+
+    def names(self, destination: str) -> dict[str, str]:
+        """Name → remote id, as kept from ``prepare``."""
+
+    def save_names(self, lease: Lease, destination: str, names: Mapping[str, str]) -> None:
+        """Keep them."""
+
+    def note(
+        self,
+        lease: Lease,
+        destination: str,
+        needs: str,
+        entries: Iterable[tuple[Difference, LedgerState | None]],
+        now: datetime,
+    ) -> None:
+        """Set the ledger state of some targets; None forgets the row."""
+
+    def record(
+        self,
+        lease: Lease,
+        destination: str,
+        needs: str,
+        receipts: Sequence[tuple[Difference, Receipt]],
+        now: datetime,
+    ) -> None:
+        """Enter receipts: applied adds become delivered (with remote id and change time), applied
+        removals vanish, rejected and gone ones are kept so that they are not asked again, and
+        rejections are listed for ``status``."""
+
+
+__all__ = [
+    "Evaluated",
+    "Lease",
+    "LeasePort",
+    "Pending",
+    "PullPort",
+    "PushPort",
+    "Saved",
+    "SegmentPort",
+    "Target",
+    "Wish",
+]

@@ -1,0 +1,93 @@
+"""The shape in which the segmenter gets its facts: five frames for one partition of profiles.
+
+Instants are epoch seconds (UTC), money is in minor units of the store currency; both are int64,
+or float64 with NaN where a column may be missing (exact below 2**53). Text columns are object
+columns of ``str`` or None. List columns are one text: every element in front of a newline,
+beginning with a newline (``"\\nVIP\\nwholesale\\n"``), and ``""`` for an empty list; see ``pack``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+PROFILE_COLUMNS = (
+    "profile_id",  # int64, unique, ascending
+    "created_at",  # float64 instant
+    "email",
+    "country",
+    "region",
+    "city",
+    "language",
+    "account_state",
+    "email_consent",
+    "sms_consent",
+    "tags",  # list
+)
+ORDER_COLUMNS = (
+    "order_id",  # int64, ours
+    "profile_id",  # int64
+    "placed_at",  # int64 instant
+    "cancelled_at",  # float64 instant
+    "counted",  # int64 1/0: paid and no test order; cancellation is judged by cancelled_at
+    "total",  # float64 gross; NaN where the currency could not be converted
+    "channel",
+    "country",
+    "discount_codes",  # list
+)
+LINE_COLUMNS = (
+    "order_id",  # int64
+    "profile_id",  # int64
+    "placed_at",  # int64 instant, of the order
+    "cancelled_at",  # float64, of the order
+    "counted",  # int64, of the order
+    "product_id",  # int64 key into products; -1 where unknown
+    "quantity",  # int64
+    "amount",  # float64 after discounts
+)
+REFUND_COLUMNS = (
+    "order_id",  # int64
+    "profile_id",  # int64
+    "created_at",  # int64 instant
+    "amount",  # float64, positive
+    "placed_at",  # int64 instant, of the order
+    "cancelled_at",  # float64, of the order
+    "counted",  # int64, of the order
+)
+PRODUCT_COLUMNS = (
+    "product_id",  # int64, ours
+    "remote_id",  # the platform's id
+    "title",
+    "product_type",
+    "vendor",
+    "tags",  # list
+    "categories",  # list
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """All facts of a partition of profiles; events of other profiles are not in it.
+
+    Events of the future of ``now`` may be in it: the evaluation leaves them out.
+    """
+
+    profiles: pd.DataFrame
+    orders: pd.DataFrame
+    lines: pd.DataFrame
+    refunds: pd.DataFrame
+    products: pd.DataFrame
+
+
+def pack(elements: Iterable[str]) -> str:
+    """A list as one text; newlines inside of elements become blanks."""
+    cleaned = [element.replace("\n", " ").strip() for element in elements]
+    kept = [element for element in cleaned if element]
+    return "\n" + "\n".join(kept) + "\n" if kept else ""
+
+
+def unpack(text: str | None) -> list[str]:
+    """The elements of a packed list."""
+    return [element for element in (text or "").split("\n") if element]
