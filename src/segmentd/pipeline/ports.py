@@ -21,6 +21,7 @@ from segmentd.domain.records import Record
 from segmentd.domain.segments import PushTo, Segment
 from segmentd.sdk.contract import Receipt, Rejection, ShopInfo
 from segmentd.segmenter.frames import Frames
+from segmentd.segmenter.ruleset import Ruleset
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,19 @@ class SegmentPort(Protocol):
 
     def ranges(self, size: int) -> Sequence[tuple[int, int]]:
         """Inclusive ranges of profile ids with about ``size`` profiles each."""
+
+    def full_pass(
+        self,
+        ranges: Sequence[tuple[int, int]],
+        ruleset: Ruleset,
+        now: datetime,
+        thresholds: Mapping[str, str] | None,
+    ) -> Iterator[Evaluated]:
+        """Evaluate ranges of profiles in spawned worker processes that read through ADBC.
+
+        ``thresholds`` None computes only the values (``members`` and ``due`` stay empty). Yields
+        in the order of the ranges.
+        """
 
     def versions(self) -> dict[str, str]:
         """Segment key → rule version that the stored memberships were made with."""
