@@ -77,6 +77,8 @@ class PullPort(Protocol):
     ) -> Saved:
         """Upsert, mark the touched profiles dirty, store the cursor: one transaction.
 
+        ``stream`` is the key of the cursor only (``orders``, or ``orders:backfill``).
+
         A record is written only if it is not older than the stored one (``updated_at``) and its
         content hash differs. Identity: an account is one profile per source; an order of a guest
         goes to the account with the same e-mail (trimmed, case-folded), else to a guest customer
@@ -123,8 +125,6 @@ class Evaluated:
     members: pd.DataFrame
     due: pd.Series[float]
     values: pd.DataFrame
-    cause: Mapping[int, Cause] = field(default_factory=dict)
-    """Per profile where it differs from DATA."""
 
 
 class SegmentPort(Protocol):
@@ -163,26 +163,30 @@ class SegmentPort(Protocol):
     def thresholds(self) -> dict[str, str]:
         """Store-relative expression → its stored threshold, as text made by the segmenter."""
 
-    def save_evaluation(
-        self,
-        lease: Lease,
-        evaluated: Evaluated,
-        versions: Mapping[str, str],
-        now: datetime,
-        cause: Cause,
-    ) -> tuple[int, int]:
-        """Memberships, history and due instants of a partition; returns (entered, left)."""
+    def publish(self, lease: Lease, outcome: Pass, now: datetime) -> tuple[int, int]:
+        """Store the outcome of a whole pass in ONE transaction; returns (entered, left).
 
-    def finish(
-        self,
-        lease: Lease,
-        segments: Sequence[Segment],
-        thresholds: Mapping[str, str],
-        token: int,
-        now: datetime,
-    ) -> int:
-        """End a pass: keep rule texts and thresholds, clear dirty marks up to ``token``, end the
-        memberships of segments that are configured no more (returned count)."""
+        Memberships, history and due instants of the evaluated profiles, written only where they
+        differ; profiles that were asked for but are not among the evaluated (gone) lose theirs;
+        memberships of segments that are configured no more end (cause RULE); rule texts with their
+        versions and the thresholds are kept; dirty marks up to ``outcome.token`` are cleared.
+        """
+
+
+@dataclass(slots=True)
+class Pass:
+    """What one pass over some or all profiles found."""
+
+    asked: Sequence[int] | None
+    """The profiles that were to be evaluated; None: all there are."""
+    evaluated: Sequence[Evaluated]
+    segments: Sequence[Segment]
+    thresholds: Mapping[str, str]
+    token: int
+    edited: frozenset[str] = frozenset()
+    """Segments whose rule is new or was edited: their changes have the cause RULE."""
+    causes: Mapping[int, Cause] = field(default_factory=dict)
+    """Per profile where it differs from DATA."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +244,7 @@ __all__ = [
     "Evaluated",
     "Lease",
     "LeasePort",
+    "Pass",
     "Pending",
     "PullPort",
     "PushPort",
