@@ -8,6 +8,7 @@
     ├── RejectedError    this one row: record it, go on
     ├── SafetyStop       a person must confirm
     ├── LockedError      another process holds what we need
+    ├── Stopping         the process was asked to end
     └── SchemaError      the database is older or newer than this program
 """
 
@@ -64,6 +65,10 @@ class SafetyStop(SegmentdError):  # noqa: N818 - the word of the architecture
 
 class LockedError(SegmentdError):
     """Another process holds the store, the source or the destination."""
+
+
+class Stopping(SegmentdError):  # noqa: N818 - a wish, not a fault
+    """The process was asked to end; raised from the interruptible sleep and between batches."""
 
 
 class SchemaError(SegmentdError):

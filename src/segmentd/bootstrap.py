@@ -1,0 +1,336 @@
+"""Puts the parts together: the only file that knows them all.
+
+An ``App`` is an open store with the connectors of one configuration; each method is one verb, run
+under the leases that it needs.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from segmentd import plugins
+from segmentd.config import Config, ConnectorConfig
+from segmentd.domain.errors import (
+    AuthError,
+    ConfigError,
+    LockedError,
+    SafetyStop,
+    SegmentdError,
+    TransientError,
+)
+from segmentd.pipeline import pull as pulling
+from segmentd.pipeline import push as pushing
+from segmentd.pipeline import segment as segmenting
+from segmentd.pipeline.ports import Lease, Wish
+from segmentd.pipeline.pull import PullSummary
+from segmentd.pipeline.push import Plan, PushSummary
+from segmentd.pipeline.segment import SegmentSummary
+from segmentd.sdk.contract import Destination, Meter, Runtime, Source
+from segmentd.segmenter.ruleset import Shop
+from segmentd.store import Store, open_store
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with what is being done, how far it is, and the expected total if known."""
+
+LEASE_TTL = timedelta(minutes=10)
+LOCK_PATIENCE = timedelta(seconds=30)
+"""How long a command waits for another process that holds the same source or destination."""
+
+
+def _quiet(_label: str, _done: int, _total: int | None) -> None:
+    return None
+
+
+@dataclass
+class Outcome[T]:
+    """What came of a verb over several connectors: one that fails does not stop the others."""
+
+    done: list[T] = field(default_factory=list)
+    failed: dict[str, SegmentdError] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raise the failure that most needs a person, if any."""
+        for kind in (ConfigError, AuthError, SafetyStop, LockedError, TransientError, SegmentdError):
+            for error in self.failed.values():
+                if isinstance(error, kind):
+                    raise error
+
+
+@dataclass
+class SyncSummary:
+    """The three verbs in a row."""
+
+    pulled: Outcome[PullSummary]
+    segmented: SegmentSummary
+    pushed: Outcome[PushSummary]
+
+    def check(self) -> None:
+        """Raise the failure that most needs a person, if any."""
+        Outcome(failed={**self.pushed.failed, **self.pulled.failed}).check()
+
+
+@dataclass
+class App:
+    """An open store and the connectors of one configuration."""
+
+    config: Config
+    store: Store
+    clock: Callable[[], datetime]
+    """The ``now`` of rules and history; differs from real time where a person gave ``--now``."""
+    sleep: Callable[[float], None] = time.sleep
+    progress: Progress = _quiet
+    patience: timedelta = LOCK_PATIENCE
+    meters: dict[str, Meter] = field(default_factory=dict)
+    """What each connector did, by its name in the configuration."""
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.store.close()
+
+    # verbs -----------------------------------------------------------------------------------
+
+    def pull(self, names: Sequence[str] = ()) -> Outcome[PullSummary]:
+        """Read what changed in the named sources (none named: all)."""
+
+        def one(name: str, source: Source, lease: Lease, tick: Progress) -> PullSummary:
+            return pulling.pull(name, source, self.store, lease, self.clock(), tick)
+
+        return self._over_sources(names, one)
+
+    def backfill(
+        self,
+        names: Sequence[str] = (),
+        since: datetime | None = None,
+        *,
+        accept_removals: bool = False,
+    ) -> Outcome[PullSummary]:
+        """Read everything again, or everything since an instant."""
+
+        def one(name: str, source: Source, lease: Lease, tick: Progress) -> PullSummary:
+            return pulling.backfill(
+                name,
+                source,
+                self.store,
+                lease,
+                self.clock(),
+                tick,
+                since,
+                accept_removals=accept_removals,
+            )
+
+        return self._over_sources(names, one)
+
+    def segment(self, *, full: bool = False) -> SegmentSummary:
+        """Evaluate what is dirty or due, or everybody."""
+        with self.lease("segment") as (lease, tick):
+            return segmenting.segment(
+                self.store,
+                lease,
+                self.config.segments,
+                self.shop(),
+                self.clock(),
+                lambda done, total: tick("segment", done, total),
+                complete=self.complete(),
+                full=full,
+            )
+
+    def plan(self, names: Sequence[str] = ()) -> Outcome[Plan]:
+        """What a push would do; reads only."""
+        outcome: Outcome[Plan] = Outcome()
+        for connector in _chosen(self.config.destinations, names, "destination"):
+            try:
+                destination = self.destination(connector)
+                try:
+                    outcome.done.append(self._plan(connector, destination))
+                finally:
+                    destination.close()
+            except SegmentdError as error:
+                outcome.failed[connector.name] = error
+        return outcome
+
+    def push(
+        self, names: Sequence[str] = (), confirm: Sequence[str] = ()
+    ) -> Outcome[PushSummary]:
+        """Bring destinations to the memberships; ``confirm`` holds ids of plans a person saw."""
+        outcome: Outcome[PushSummary] = Outcome()
+        for connector in _chosen(self.config.destinations, names, "destination"):
+            try:
+                outcome.done.append(self._push(connector, confirm))
+            except SegmentdError as error:
+                outcome.failed[connector.name] = error
+        return outcome
+
+    def sync(self, names: Sequence[str] = ()) -> SyncSummary:
+        """Pull, segment, push. A source that cannot be read now does not stop the others."""
+        pulled = self.pull(names)
+        return SyncSummary(pulled, self.segment(), self.push())
+
+    # what they need --------------------------------------------------------------------------
+
+    def shop(self) -> Shop:
+        """Time zone and currency: as configured, else as the shops say."""
+        return Shop(
+            time_zone=self._agreed("time_zone", self.config.shop.time_zone, "UTC"),
+            currency=self._agreed("currency", self.config.shop.currency, "USD"),
+        )
+
+    def complete(self) -> bool:
+        """Whether every source has been read to its end at least once."""
+        streams = {
+            name: [stream.name for stream in plugins.source(connector.connector).streams]
+            for name, connector in self.config.sources.items()
+        }
+        return self.store.complete(streams)
+
+    def source(self, connector: ConnectorConfig) -> Source:
+        """A source, ready to be read; the caller closes it."""
+        runtime = self._runtime(connector.name)
+        return plugins.source(connector.connector)(connector.settings, runtime)
+
+    def destination(self, connector: ConnectorConfig) -> Destination:
+        """A destination, ready to be written to; the caller closes it."""
+        runtime = self._runtime(connector.name)
+        return plugins.destination(connector.connector)(connector.settings, runtime)
+
+    @contextmanager
+    def lease(self, name: str) -> Iterator[tuple[Lease, Progress]]:
+        """Hold the right to write; the second value reports progress and prolongs the lease."""
+        lease = self._acquire(name)
+        renewed = _wall()
+
+        def tick(label: str, done: int, total: int | None) -> None:
+            nonlocal renewed
+            self.progress(label, done, total)
+            if _wall() - renewed > LEASE_TTL / 4:
+                self.store.renew(lease, LEASE_TTL, _wall())
+                renewed = _wall()
+
+        try:
+            yield lease, tick
+        finally:
+            self.store.release(lease)
+
+    def _acquire(self, name: str) -> Lease:
+        deadline = _wall() + self.patience
+        while True:
+            try:
+                return self.store.acquire(name, holder(), LEASE_TTL, _wall())
+            except LockedError:
+                if _wall() >= deadline:
+                    raise
+                self.sleep(0.5)
+
+    def _over_sources(
+        self,
+        names: Sequence[str],
+        one: Callable[[str, Source, Lease, Progress], PullSummary],
+    ) -> Outcome[PullSummary]:
+        outcome: Outcome[PullSummary] = Outcome()
+        for connector in _chosen(self.config.sources, names, "source"):
+            name = connector.name
+            try:
+                with self.lease(f"source:{name}") as (lease, tick):
+                    source = self.source(connector)
+                    try:
+                        labelled = _labelled(tick, name)
+                        outcome.done.append(one(name, source, lease, labelled))
+                    finally:
+                        source.close()
+            except SegmentdError as error:
+                outcome.failed[name] = error
+        return outcome
+
+    def _plan(self, connector: ConnectorConfig, destination: Destination) -> Plan:
+        wishes = [
+            Wish(segment.key, to)
+            for segment in self.config.segments
+            for to in segment.push
+            if to.destination == connector.name
+        ]
+        return pushing.plan(
+            connector.name,
+            destination.capabilities,
+            self.store,
+            connector.source,
+            wishes,
+            self.config.guard,
+        )
+
+    def _push(self, connector: ConnectorConfig, confirm: Sequence[str]) -> PushSummary:
+        destination = self.destination(connector)
+        try:
+            with self.lease(f"destination:{connector.name}") as (lease, tick):
+                made = self._plan(connector, destination)
+                return pushing.push(
+                    made,
+                    destination,
+                    self.store,
+                    lease,
+                    self.clock(),
+                    lambda done, total: tick(connector.name, done, total),
+                    confirmed=made.id in confirm,
+                )
+        finally:
+            destination.close()
+
+    def _runtime(self, name: str) -> Runtime:
+        meter = self.meters.setdefault(name, Meter())
+        return Runtime(sleep=self.sleep, meter=meter)
+
+    def _agreed(self, key: str, configured: str | None, default: str) -> str:
+        if configured:
+            return configured
+        said = {
+            name: str(getattr(info, key))
+            for name in self.config.sources
+            if (info := self.store.shop(name)) is not None
+        }
+        if len(set(said.values())) > 1:
+            answers = ", ".join(f"{name} says {value}" for name, value in sorted(said.items()))
+            raise ConfigError(
+                f"the sources do not agree on the {key.replace('_', ' ')} ({answers}); "
+                f"set {key} in [shop] of {self.config.path}"
+            )
+        return next(iter(said.values()), default)
+
+
+def open_app(
+    config: Config,
+    *,
+    clock: Callable[[], datetime] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    progress: Progress = _quiet,
+    patience: timedelta = LOCK_PATIENCE,
+) -> App:
+    """Open the store (created or upgraded if need be) and put the parts together."""
+    store = open_store(config.store_url)
+    return App(config, store, clock or _wall, sleep, progress, patience)
+
+
+def holder() -> str:
+    """This process, as a lease names its holder: host, process id."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
+
+
+def _labelled(tick: Progress, name: str) -> pulling.Progress:
+    return lambda stream, done, total: tick(f"{name} {stream}", done, total)
+
+
+def _chosen(
+    configured: dict[str, ConnectorConfig], names: Sequence[str], kind: str
+) -> list[ConnectorConfig]:
+    for name in names:
+        if name not in configured:
+            known = ", ".join(sorted(configured)) or "none"
+            raise ConfigError(f"there is no {kind} {name!r}; configured are: {known}")
+    return [connector for name, connector in configured.items() if not names or name in names]

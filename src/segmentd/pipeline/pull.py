@@ -1,0 +1,196 @@
+"""Pull: read what changed in a shop into the store, batch by batch, losing nothing.
+
+One batch is one transaction with its cursor, so a crash at any point is repaired by reading on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from segmentd.domain.cursor import Cursor, Window
+from segmentd.domain.records import Gone
+from segmentd.pipeline.ports import Lease, PullPort
+from segmentd.sdk.contract import ShopInfo, Source, Stream, StreamKind
+
+Progress = Callable[[str, int, int | None], None]
+"""Called after each batch with the stream, the records read so far, and the expected total."""
+
+MISSING_FLOOR = 10
+MISSING_SHARE = 0.20
+
+
+@dataclass(slots=True)
+class StreamSummary:
+    """What reading one stream did."""
+
+    stream: str
+    read: int = 0
+    written: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    removed: int = 0
+    held: int = 0
+    """Stored records that the shop did not list; so many that we do not believe it."""
+
+
+@dataclass(slots=True)
+class PullSummary:
+    """What pulling one source did."""
+
+    source: str
+    streams: list[StreamSummary] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def read(self) -> int:
+        return sum(stream.read for stream in self.streams)
+
+    @property
+    def written(self) -> int:
+        return sum(stream.written for stream in self.streams)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One stream of one source on its way into the store."""
+
+    name: str
+    source: Source
+    store: PullPort
+    lease: Lease
+    now: datetime
+    progress: Progress
+
+
+def pull(
+    name: str,
+    source: Source,
+    store: PullPort,
+    lease: Lease,
+    now: datetime,
+    progress: Progress,
+) -> PullSummary:
+    """Read what changed in every stream of the source since the last pull."""
+    reading = Reading(name, source, store, lease, now, progress)
+    info, summary = _greet(reading)
+    for stream in source.streams:
+        cursor = store.cursor(name, stream.name).open(info.now, stream.lag)
+        done = _read(reading, stream, stream.name, cursor)
+        if stream.kind is StreamKind.SWEEP:
+            _remove_missing(reading, stream, done, accept=False)
+        store.save_cursor(lease, name, stream.name, cursor.close())
+        summary.streams.append(done.summary)
+    return summary
+
+
+def backfill(
+    name: str,
+    source: Source,
+    store: PullPort,
+    lease: Lease,
+    now: datetime,
+    progress: Progress,
+    since: datetime | None = None,
+    *,
+    accept_removals: bool = False,
+) -> PullSummary:
+    """Read everything (since an instant) again, beside the cursor of the normal pulls.
+
+    An interrupted backfill goes on where it stopped. The first complete one lets the normal pulls
+    begin at its end; later ones never move their cursor.
+    """
+    reading = Reading(name, source, store, lease, now, progress)
+    info, summary = _greet(reading)
+    for stream in source.streams:
+        key = f"{stream.name}:backfill"
+        cursor = _backfill_cursor(store.cursor(name, key), since, info)
+        done = _read(reading, stream, key, cursor)
+        if since is None or stream.kind is StreamKind.SWEEP:
+            _remove_missing(reading, stream, done, accept=accept_removals)
+        _hand_over(reading, stream, cursor, since)
+        store.save_cursor(lease, name, key, Cursor())
+        summary.streams.append(done.summary)
+    return summary
+
+
+def _greet(reading: Reading) -> tuple[ShopInfo, PullSummary]:
+    info = reading.source.info()
+    reading.store.save_shop(reading.lease, reading.name, info)
+    return info, PullSummary(reading.name, warnings=list(info.warnings))
+
+
+def _backfill_cursor(stored: Cursor, since: datetime | None, info: ShopInfo) -> Cursor:
+    if stored.window is not None and stored.window.since == since:
+        return stored
+    return Cursor(window=Window(since, info.now))
+
+
+def _hand_over(
+    reading: Reading, stream: Stream, cursor: Cursor, since: datetime | None
+) -> None:
+    """Let the normal pulls begin where a first complete backfill ended."""
+    usual = reading.store.cursor(reading.name, stream.name)
+    if since is None and usual.watermark is None:
+        closed = cursor.close()
+        reading.store.save_cursor(reading.lease, reading.name, stream.name, closed)
+
+
+@dataclass(slots=True)
+class _Done:
+    summary: StreamSummary
+    seen: set[str]
+    whole: bool
+    """This run itself read the stream from its beginning to its end."""
+
+
+def _read(reading: Reading, stream: Stream, key: str, cursor: Cursor) -> _Done:
+    window = cursor.window
+    if window is None:
+        raise ValueError("the cursor has no open window")
+    done = _Done(StreamSummary(stream.name), set(), whole=cursor.position is None)
+    if stream.kind is StreamKind.DELTA and window.since is not None:
+        done.whole = False
+    total = reading.source.count(stream.name, window)
+    for batch in reading.source.read(stream.name, window, cursor.position):
+        saved = reading.store.save_batch(
+            reading.lease,
+            reading.name,
+            key,
+            batch.records,
+            batch.rejected,
+            cursor.at(batch.position),
+            reading.now,
+        )
+        if done.whole:
+            done.seen.update(r.id for r in batch.records if not isinstance(r, Gone))
+            done.seen.update(r.id for r in batch.rejected)
+        summary = done.summary
+        summary.read += len(batch.records)
+        summary.written += saved.written
+        summary.unchanged += saved.unchanged
+        summary.rejected += len(batch.rejected)
+        reading.progress(stream.name, summary.read, total)
+    return done
+
+
+def _remove_missing(reading: Reading, stream: Stream, done: _Done, *, accept: bool) -> None:
+    """Tombstone what a complete listing left out and the shop confirms, one by one, to be gone.
+
+    Absence alone is no deletion: a shop that suddenly lists far less than we know is more likely
+    broken than empty, so then nothing is removed until a person accepts it.
+    """
+    if not done.whole:
+        return
+    known = set(reading.store.ids(reading.name, stream.name))
+    missing = sorted(known - done.seen)
+    if not missing:
+        return
+    if len(missing) > max(MISSING_FLOOR, MISSING_SHARE * len(known)) and not accept:
+        done.summary.held = len(missing)
+        return
+    confirmed = sorted(reading.source.gone(stream.name, missing))
+    done.summary.removed = reading.store.remove(
+        reading.lease, reading.name, stream.name, confirmed, reading.now
+    )

@@ -1,0 +1,164 @@
+"""Push: bring destinations to what the memberships say, touching only what is ours.
+
+Level-triggered: a plan is made from wish and ledger each time, so a crash at any point is repaired
+by planning again. Nothing is sent for a destination whose plan a guard holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from segmentd.domain.ledger import (
+    Difference,
+    Guard,
+    LedgerState,
+    Step,
+    decide,
+    stop_for,
+)
+from segmentd.pipeline.ports import Lease, PushPort, Wish
+from segmentd.sdk.contract import Action, Capabilities, Change, Destination, Outcome, Receipt
+
+Progress = Callable[[int, int], None]
+"""Called with the changes confirmed so far and the number planned."""
+
+_ACTIONS = {Step.ADD: Action.ADD, Step.REMOVE: Action.REMOVE}
+_NOTES = {
+    Step.NOTE_FOREIGN: LedgerState.FOREIGN,
+    Step.NOTE_TAKEN_OFF: LedgerState.TAKEN_OFF,
+    Step.FORGET: None,
+}
+
+
+@dataclass(slots=True)
+class Plan:
+    """What the next push of one destination would do."""
+
+    destination: str
+    changes: list[tuple[Difference, Change]] = field(default_factory=list)
+    notes: list[tuple[Difference, LedgerState | None]] = field(default_factory=list)
+    """Ledger entries to set without any request."""
+    held: Sequence[str] = ()
+    """Names whose removals the guard holds; ``*`` for their sum."""
+    requests: int = 0
+    seconds: float = 0.0
+
+    @property
+    def id(self) -> str:
+        """Changes exactly when the changes do; a person confirms a held plan by it."""
+        lines = sorted(
+            f"{change.action}\t{change.name}\t{change.customer_id}\t{change.email}"
+            for _, change in self.changes
+        )
+        text = "\n".join([self.destination, *lines])
+        return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:12]
+
+    def count(self, action: Action) -> Counter[str]:
+        """Name → number of changes of one kind."""
+        return Counter(change.name for _, change in self.changes if change.action is action)
+
+
+@dataclass(slots=True)
+class PushSummary:
+    """What one push did."""
+
+    destination: str
+    added: int = 0
+    removed: int = 0
+    rejected: int = 0
+    noted: int = 0
+
+
+def plan(
+    name: str,
+    capabilities: Capabilities,
+    store: PushPort,
+    source: str | None,
+    wishes: Sequence[Wish],
+    guard: Guard,
+) -> Plan:
+    """Compare wish and ledger; reads only, sends nothing."""
+    made = Plan(name)
+    for difference in store.differences(name, source, capabilities.needs, wishes):
+        step = decide(difference)
+        if step in _ACTIONS:
+            made.changes.append((difference, _change(_ACTIONS[step], difference)))
+        elif step in _NOTES:
+            made.notes.append((difference, _NOTES[step]))
+    removals = [change.name for _, change in made.changes if change.action is Action.REMOVE]
+    made.held = guard.check(removals, Counter(store.delivered(name)))
+    customers = len({(c.customer_id, c.email) for _, c in made.changes})
+    made.requests = math.ceil(customers / capabilities.batch_size)
+    made.seconds = made.requests * capabilities.seconds_per_request
+    return made
+
+
+def push(
+    made: Plan,
+    destination: Destination,
+    store: PushPort,
+    lease: Lease,
+    now: datetime,
+    progress: Progress,
+    *,
+    confirmed: bool = False,
+) -> PushSummary:
+    """Carry out a plan; SafetyStop if a guard holds it and no person confirmed it."""
+    if made.held and not confirmed:
+        removals = made.count(Action.REMOVE).total()
+        raise stop_for(made.held, made.destination, removals, made.id)
+    summary = PushSummary(made.destination, noted=len(made.notes))
+    needs = destination.capabilities.needs
+    if made.notes:
+        store.note(lease, made.destination, needs, made.notes, now)
+    if not made.changes:
+        return summary
+    names = _prepare(made, destination, store, lease)
+    differences = {change: difference for difference, change in made.changes}
+    receipts: list[tuple[Difference, Receipt]] = []
+    done = 0
+    try:
+        for receipt in destination.apply(list(differences), names):
+            receipts.append((differences[receipt.change], receipt))
+            _count(summary, receipt)
+            if len(receipts) >= destination.capabilities.batch_size:
+                done += len(receipts)
+                store.record(lease, made.destination, needs, receipts, now)
+                receipts = []
+                progress(done, len(differences))
+    finally:
+        # whatever was confirmed before an error is kept
+        if receipts:
+            store.record(lease, made.destination, needs, receipts, now)
+            progress(done + len(receipts), len(differences))
+    return summary
+
+
+def _change(action: Action, difference: Difference) -> Change:
+    target = difference.target
+    return Change(action, difference.name, target.customer_id, target.email, difference.remote_id)
+
+
+def _prepare(
+    made: Plan, destination: Destination, store: PushPort, lease: Lease
+) -> Mapping[str, str]:
+    known = store.names(made.destination)
+    wanted = sorted({change.name for _, change in made.changes})
+    names = destination.prepare({name: known.get(name) for name in wanted})
+    if any(known.get(name) != remote for name, remote in names.items()):
+        store.save_names(lease, made.destination, names)
+    return names
+
+
+def _count(summary: PushSummary, receipt: Receipt) -> None:
+    if receipt.outcome is not Outcome.APPLIED:
+        summary.rejected += 1
+    elif receipt.change.action is Action.ADD:
+        summary.added += 1
+    else:
+        summary.removed += 1
