@@ -1,0 +1,303 @@
+"""The configuration file, read, typed and checked as a whole before anything else happens.
+
+Every mistake is one sentence with file, table and key. What only the platforms or the rule
+language can tell is checked by ``segmentd check``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from glob import glob
+from pathlib import Path
+from typing import Any, TypeVar
+
+from segmentd import plugins
+from segmentd.config_file import ConfigFile
+from segmentd.config_tables import (
+    GuardTable,
+    PushTable,
+    Schedule,
+    SegmentTable,
+    ShopTable,
+    StoreTable,
+    WebTable,
+)
+from segmentd.domain.errors import ConfigError
+from segmentd.domain.identity import tag_key
+from segmentd.domain.ledger import Guard
+from segmentd.domain.segments import PushTo, Segment
+from segmentd.domain.suggest import did_you_mean
+from segmentd.sdk.contract import Destination, Source
+from segmentd.sdk.settings import ConnectorSettings
+
+DEFAULT_FILE = "segmentd.toml"
+DEFAULT_INTERVAL = timedelta(minutes=5)
+
+_Plugin = TypeVar("_Plugin", bound=type[Source] | type[Destination])
+_TOP = {"destinations", "guard", "include", "paused", "segments", "shop", "sources", "store", "web"}
+_SCHEDULE = {"every", "cron"}
+# Docker mounts secrets there with mode 0444 and offers no way to change that outside of swarm
+_MOUNTED_SECRETS = Path("/run/secrets")
+
+
+@dataclass(frozen=True)
+class ConnectorConfig:
+    """One source or destination: ``name`` is its table, ``connector`` the plug-in."""
+
+    name: str
+    connector: str
+    settings: ConnectorSettings
+    source: str | None = None
+    """Destinations: the source whose shop, settings and customers it shares."""
+    every: timedelta | None = None
+    """Sources: the pull interval, unless ``cron``."""
+    cron: str | None = None
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Overrides of what the platforms say; None leaves it to them."""
+
+    time_zone: str | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True)
+class Web:
+    """Where the daemon listens; port 0 is any free one."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole configuration, consistent in itself."""
+
+    path: Path
+    store_url: str
+    """SQLAlchemy URL; a relative SQLite path counts from the folder of the file."""
+    shop: Shop
+    sources: Mapping[str, ConnectorConfig]
+    destinations: Mapping[str, ConnectorConfig]
+    segments: tuple[Segment, ...]
+    guard: Guard
+    paused: bool
+    """Pull and segment go on; nothing is pushed."""
+    web: Web | None
+    """None: the daemon does not listen."""
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Read ``path``, else what SEGMENTD_CONFIG names, else ``./segmentd.toml``.
+
+    Raises ConfigError; nothing is contacted and no secret is read.
+    """
+    path = path or Path(os.environ.get("SEGMENTD_CONFIG") or DEFAULT_FILE)
+    file = ConfigFile(path)
+    for key in file.keys() - _TOP:
+        raise file.error("", f'no table or key is called "{key}"{did_you_mean(key, _TOP)}')
+    sources = {name: _source(file, name, raw) for name, raw in file.tables("sources").items()}
+    destinations = {
+        name: _destination(file, name, raw) for name, raw in file.tables("destinations").items()
+    }
+    shop = file.parse(ShopTable, "shop", file.table("shop"))
+    guard = file.parse(GuardTable, "guard", file.table("guard"))
+    web = file.parse(WebTable, "web", file.table("web"))
+    return Config(
+        path=path,
+        store_url=_store_url(file),
+        shop=Shop(shop.time_zone, shop.currency),
+        sources=sources,
+        destinations=destinations,
+        segments=_segments(file, destinations),
+        guard=Guard(guard.floor, guard.share_of_name, guard.share_of_all),
+        paused=_paused(file),
+        web=Web(web.host, web.port) if web.enabled else None,
+    )
+
+
+def _source(file: ConfigFile, name: str, raw: dict[str, Any]) -> ConnectorConfig:
+    table = f"sources.{name}"
+    connector = _connector(file, table, raw)
+    schedule = file.parse(Schedule, table, {key: raw[key] for key in raw.keys() & _SCHEDULE})
+    settings_class = _plugin(file, table, plugins.source, connector).Settings
+    settings = _settings(file, table, settings_class, raw, {"connector", *_SCHEDULE})
+    every = DEFAULT_INTERVAL if schedule.every is None and not schedule.cron else schedule.every
+    return ConnectorConfig(name, connector, settings, every=every, cron=schedule.cron)
+
+
+def _destination(file: ConfigFile, name: str, raw: dict[str, Any]) -> ConnectorConfig:
+    table = f"destinations.{name}"
+    connector = _connector(file, table, raw)
+    destination = _plugin(file, table, plugins.destination, connector)
+    source = file.expanded(table, raw, "source")
+    if source is None:
+        _refuse_shopless(file, table, destination)
+    else:
+        raw = {**_shared(file, table, source, connector), **raw}
+    settings = _settings(file, table, destination.Settings, raw, {"connector", "source"})
+    return ConnectorConfig(name, connector, settings, source=source)
+
+
+def _connector(file: ConfigFile, table: str, raw: dict[str, Any]) -> str:
+    connector = file.expanded(table, raw, "connector")
+    if connector is None:
+        raise file.error(table, 'key "connector" is missing')
+    return connector
+
+
+def _plugin(file: ConfigFile, table: str, find: Callable[[str], _Plugin], name: str) -> _Plugin:
+    try:
+        return find(name)
+    except ConfigError as error:
+        raise file.error(table, f'key "connector": {error.message}') from error
+
+
+def _shared(file: ConfigFile, table: str, source: str, connector: str) -> dict[str, Any]:
+    """The settings that a destination takes over from the source of the same shop."""
+    sources = file.tables("sources")
+    if source not in sources:
+        near = did_you_mean(source, sources)
+        raise file.error(table, f'key "source": no source is called "{source}"{near}')
+    theirs = file.expanded(f"sources.{source}", sources[source], "connector")
+    if theirs != connector:
+        raise file.error(
+            table,
+            f'key "source": [sources.{source}] is a {theirs} shop, this is a {connector} one',
+        )
+    own = {"connector", *_SCHEDULE}
+    return {key: value for key, value in sources[source].items() if key not in own}
+
+
+def _refuse_shopless(file: ConfigFile, table: str, destination: type[Destination]) -> None:
+    capabilities = getattr(destination, "capabilities", None)
+    if capabilities is not None and capabilities.needs == "customer_id":
+        raise file.error(
+            table, 'key "source" is missing: name the source whose customers are to be tagged'
+        )
+
+
+def _settings(
+    file: ConfigFile,
+    table: str,
+    model: type[ConnectorSettings],
+    raw: Mapping[str, Any],
+    envelope: set[str],
+) -> ConnectorSettings:
+    own = {key: value for key, value in raw.items() if key not in envelope}
+    settings = file.parse(model, table, own, envelope)
+    secrets = {
+        key: file.path.parent / value
+        for key, value in settings
+        if key.endswith("_file") and isinstance(value, Path)
+    }
+    for key, secret in secrets.items():
+        if _readable_by_all(secret):
+            raise file.error(
+                table, f'key "{key}": everybody may read {secret}; type chmod 600 {secret}'
+            )
+    return settings.model_copy(update=secrets)
+
+
+def _readable_by_all(path: Path) -> bool:
+    if _MOUNTED_SECRETS in path.parents:
+        return False
+    try:
+        return bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False  # missing: ``check`` and the first use of the secret say so
+
+
+def _store_url(file: ConfigFile) -> str:
+    url = file.parse(StoreTable, "store", file.table("store")).url
+    if url.startswith("postgresql+psycopg://"):
+        return url
+    _, sqlite, database = url.partition("sqlite:///")
+    if not sqlite or not database or database.startswith((":memory:", "file:")):
+        raise file.error(
+            "store",
+            'key "url" must be sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE',
+        )
+    return f"sqlite:///{(file.path.parent / database).absolute()}"
+
+
+def _paused(file: ConfigFile) -> bool:
+    paused = file.value("paused", False)
+    if not isinstance(paused, bool):
+        raise file.error("", 'key "paused" must be true or false')
+    return paused
+
+
+def _segments(file: ConfigFile, destinations: Mapping[str, ConnectorConfig]) -> tuple[Segment, ...]:
+    found: dict[str, Segment] = {}
+    home: dict[str, ConfigFile] = {}
+    taken: dict[tuple[str, str], str] = {}
+    for part in (file, *_included(file)):
+        for key, raw in part.tables("segments").items():
+            table = f"segments.{key}"
+            if key in found:
+                raise part.error(table, f"is in {home[key].path} already")
+            found[key], home[key] = _segment(part, key, raw, destinations), part
+            for to in found[key].push:
+                other = taken.setdefault((to.destination, tag_key(to.name)), key)
+                if other != key:
+                    raise part.error(
+                        table,
+                        f'key "push": "{to.name}" at "{to.destination}" '
+                        f'is the name of segment "{other}" already',
+                    )
+    return tuple(found.values())
+
+
+def _included(file: ConfigFile) -> Iterator[ConfigFile]:
+    patterns = file.value("include", [])
+    if not isinstance(patterns, list) or not all(isinstance(item, str) for item in patterns):
+        raise file.error("", 'key "include" must be a list of file names')
+    for pattern in patterns:
+        # Path.glob refuses absolute patterns
+        names = sorted(glob(pattern, root_dir=file.path.parent))  # noqa: PTH207
+        if not names:
+            # a mistyped pattern would drop segments, and with them all their tags
+            raise file.error("", f'key "include": no file matches "{pattern}"')
+        for name in names:
+            part = ConfigFile(file.path.parent / name)
+            for key in part.keys() - {"segments"}:
+                raise part.error("", f'only segments may be in an included file, not "{key}"')
+            yield part
+
+
+def _segment(
+    file: ConfigFile,
+    key: str,
+    raw: dict[str, Any],
+    destinations: Mapping[str, ConnectorConfig],
+) -> Segment:
+    table = f"segments.{key}"
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", key):
+        raise file.error(table, "must be named by letters, digits, _ and - only")
+    if "preset" in raw:
+        raise file.error(table, 'key "preset": presets are not available yet; write "where"')
+    parsed = file.parse(SegmentTable, table, raw)
+    title = (parsed.title or key).strip()
+    push = tuple(_push(file, table, entry, title, destinations) for entry in parsed.push)
+    return Segment(key, title, parsed.where, push)
+
+
+def _push(
+    file: ConfigFile,
+    table: str,
+    entry: str | dict[str, Any],
+    title: str,
+    destinations: Mapping[str, ConnectorConfig],
+) -> PushTo:
+    to = PushTable(to=entry) if isinstance(entry, str) else file.parse(PushTable, table, entry)
+    if to.to not in destinations:
+        near = did_you_mean(to.to, destinations)
+        raise file.error(table, f'key "push": no destination is called "{to.to}"{near}')
+    return PushTo(to.to, (to.tag or to.list or title).strip(), to.restore)

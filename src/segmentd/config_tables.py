@@ -1,0 +1,132 @@
+"""The tables of the configuration file, key by key."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from segmentd.domain.suggest import did_you_mean
+from segmentd.sdk.settings import Duration
+
+_CRON_FIELDS = (
+    (0, 59, ""),
+    (0, 23, ""),
+    (1, 31, ""),
+    (1, 12, "jan feb mar apr may jun jul aug sep oct nov dec"),
+    (0, 7, "sun mon tue wed thu fri sat"),
+)
+
+
+def _time_zone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        near = did_you_mean(name, zoneinfo.available_timezones())
+        raise ValueError(f'"{name}" is no time zone{near}') from error
+    return name
+
+
+def _currency(code: str) -> str:
+    if not re.fullmatch(r"[A-Z]{3}", code):
+        raise ValueError(f'"{code}" is no currency code; write for example EUR')
+    return code
+
+
+def _cron(text: str) -> str:
+    fields = text.split()
+    if len(fields) != len(_CRON_FIELDS) or not all(
+        _is_cron_field(field.lower(), *limits)
+        for field, limits in zip(fields, _CRON_FIELDS, strict=True)
+    ):
+        raise ValueError(f'"{text}" is no cron line; it has five fields, for example */5 * * * *')
+    return text
+
+
+def _is_cron_field(field: str, low: int, high: int, names: str) -> bool:
+    words = names.split()
+    for part in field.split(","):
+        span, slash, step = part.partition("/")
+        ends = [] if span == "*" else span.split("-")
+        if slash and not (step.isdecimal() and int(step) > 0):
+            return False
+        if len(ends) > 2 or not all(
+            end in words or (end.isdecimal() and low <= int(end) <= high) for end in ends
+        ):
+            return False
+    return True
+
+
+class Table(BaseModel):
+    """A table of the file: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreTable(Table):
+    """``[store]``"""
+
+    url: str = "sqlite:///segmentd.db"
+
+
+class ShopTable(Table):
+    """``[shop]``: overrides what the platforms say."""
+
+    time_zone: Annotated[str, AfterValidator(_time_zone)] | None = None
+    currency: Annotated[str, AfterValidator(_currency)] | None = None
+
+
+class WebTable(Table):
+    """``[web]``: where health, metrics and webhooks are served."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: int = Field(default=8090, ge=0, le=65535)
+
+
+class GuardTable(Table):
+    """``[guard]``: how much one push may remove before a person must confirm."""
+
+    floor: int = Field(default=10, ge=0)
+    share_of_name: float = Field(default=0.20, ge=0, le=1)
+    share_of_all: float = Field(default=0.10, ge=0, le=1)
+
+
+class Schedule(Table):
+    """The keys of a ``[sources.NAME]`` table that are the core's own."""
+
+    every: Duration | None = None
+    cron: Annotated[str, AfterValidator(_cron)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Schedule:
+        if self.every is not None and self.cron is not None:
+            raise ValueError('has both "every" and "cron"; keep one of them')
+        if self.every is not None and self.every.total_seconds() <= 0:
+            raise ValueError('"every" must be longer than nothing')
+        return self
+
+
+class PushTable(Table):
+    """One element of ``push`` in its long form."""
+
+    to: str
+    tag: str | None = Field(default=None, min_length=1)
+    list: str | None = Field(default=None, min_length=1)
+    restore: bool = False
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> PushTable:
+        if self.tag is not None and self.list is not None:
+            raise ValueError('has both "tag" and "list"; keep one of them')
+        return self
+
+
+class SegmentTable(Table):
+    """``[segments.KEY]``"""
+
+    title: str | None = Field(default=None, min_length=1)
+    where: str = Field(min_length=1)
+    push: tuple[str | dict[str, Any], ...] = ()
