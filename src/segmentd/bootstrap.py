@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Generic, TypeVar
 
 from segmentd import plugins
 from segmentd.config import Config, ConnectorConfig
@@ -22,6 +23,7 @@ from segmentd.domain.errors import (
     LockedError,
     SafetyStop,
     SegmentdError,
+    Stopping,
     TransientError,
 )
 from segmentd.pipeline import pull as pulling
@@ -34,6 +36,8 @@ from segmentd.pipeline.segment import SegmentSummary
 from segmentd.sdk.contract import Destination, Meter, Runtime, Source
 from segmentd.segmenter.ruleset import Shop
 from segmentd.store import Store, open_store
+
+T = TypeVar("T")
 
 Progress = Callable[[str, int, int | None], None]
 """Called with what is being done, how far it is, and the expected total if known."""
@@ -48,7 +52,7 @@ def _quiet(_label: str, _done: int, _total: int | None) -> None:
 
 
 @dataclass
-class Outcome[T]:
+class Outcome(Generic[T]):
     """What came of a verb over several connectors: one that fails does not stop the others."""
 
     done: list[T] = field(default_factory=list)
@@ -150,6 +154,8 @@ class App:
                     outcome.done.append(self._plan(connector, destination))
                 finally:
                     destination.close()
+            except Stopping:
+                raise
             except SegmentdError as error:
                 outcome.failed[connector.name] = error
         return outcome
@@ -158,10 +164,14 @@ class App:
         self, names: Sequence[str] = (), confirm: Sequence[str] = ()
     ) -> Outcome[PushSummary]:
         """Bring destinations to the memberships; ``confirm`` holds ids of plans a person saw."""
+        if self.config.paused:
+            raise SafetyStop(f"nothing was pushed: {self.config.path} says paused = true")
         outcome: Outcome[PushSummary] = Outcome()
         for connector in _chosen(self.config.destinations, names, "destination"):
             try:
                 outcome.done.append(self._push(connector, confirm))
+            except Stopping:
+                raise
             except SegmentdError as error:
                 outcome.failed[connector.name] = error
         return outcome
@@ -169,7 +179,8 @@ class App:
     def sync(self, names: Sequence[str] = ()) -> SyncSummary:
         """Pull, segment, push. A source that cannot be read now does not stop the others."""
         pulled = self.pull(names)
-        return SyncSummary(pulled, self.segment(), self.push())
+        segmented = self.segment()
+        return SyncSummary(pulled, segmented, Outcome() if self.config.paused else self.push())
 
     # what they need --------------------------------------------------------------------------
 
@@ -242,6 +253,8 @@ class App:
                         outcome.done.append(one(name, source, lease, labelled))
                     finally:
                         source.close()
+            except Stopping:
+                raise
             except SegmentdError as error:
                 outcome.failed[name] = error
         return outcome
@@ -327,7 +340,7 @@ def _labelled(tick: Progress, name: str) -> pulling.Progress:
 
 
 def _chosen(
-    configured: dict[str, ConnectorConfig], names: Sequence[str], kind: str
+    configured: Mapping[str, ConnectorConfig], names: Sequence[str], kind: str
 ) -> list[ConnectorConfig]:
     for name in names:
         if name not in configured:

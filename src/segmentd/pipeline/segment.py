@@ -16,6 +16,7 @@ from segmentd.domain.memberships import Cause
 from segmentd.domain.segments import Segment
 from segmentd.pipeline.ports import Evaluated, Lease, Pass, Pending, SegmentPort
 from segmentd.segmenter import evaluate as evaluation
+from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.ruleset import Ruleset, Shop, compile_rules
 
 CHUNK = 5_000
@@ -52,6 +53,7 @@ class Passing:
     ruleset: Ruleset
     now: datetime
     progress: Progress
+    profiles: int
 
 
 def segment(
@@ -71,7 +73,7 @@ def segment(
         return SegmentSummary(0, 0, 0, full=False, insufficient_data=True)
     edited = _edited(store.versions(), segments)
     pending = store.pending(now)
-    passing = Passing(store, lease, ruleset, now, progress)
+    passing = Passing(store, lease, ruleset, now, progress, pending.profiles)
     if full or edited or _worth_a_full_pass(pending):
         outcome = _full_pass(passing, segments, pending, edited)
     else:
@@ -113,38 +115,48 @@ def _partial_pass(passing: Passing, segments: Sequence[Segment], pending: Pendin
 def _full_pass(
     passing: Passing, segments: Sequence[Segment], pending: Pending, edited: frozenset[str]
 ) -> Pass:
-    ranges = passing.store.ranges(RANGE)
-    ruleset = passing.ruleset
     thresholds: dict[str, str] = {}
-    if pending.profiles <= CHUNK:
-        return _small_full_pass(passing, segments, pending, edited)
-    if ruleset.expressions:
-        for part in passing.store.full_pass(ranges, ruleset, passing.now, None):
+    if passing.ruleset.expressions:
+        for part in _everybody(passing, None):
             passing.store.save_values(passing.lease, part.values)
         thresholds = _thresholds(passing)
-    evaluated = []
-    done = 0
-    for part in passing.store.full_pass(ranges, ruleset, passing.now, thresholds):
-        evaluated.append(part)
-        done += len(part.due)
-        passing.progress(done, pending.profiles)
+    evaluated = list(_everybody(passing, thresholds))
     return Pass(None, evaluated, segments, thresholds, pending.token, edited, _due(pending))
 
 
-def _small_full_pass(
-    passing: Passing, segments: Sequence[Segment], pending: Pending, edited: frozenset[str]
-) -> Pass:
-    """A small shop fits into one chunk: no worker is worth starting."""
-    store, ruleset = passing.store, passing.ruleset
-    everybody = [n for low, high in store.ranges(RANGE) for n in range(low, high + 1)]
-    thresholds: dict[str, str] = {}
-    if ruleset.expressions:
-        for part in _chunks(everybody):
-            values = evaluation.values(ruleset, store.frames(part), passing.now)
-            store.save_values(passing.lease, values)
-        thresholds = _thresholds(passing)
-    evaluated = list(_evaluate(passing, everybody, thresholds))
-    return Pass(None, evaluated, segments, thresholds, pending.token, edited, _due(pending))
+def everybody(
+    store: SegmentPort, ruleset: Ruleset, now: datetime, thresholds: Mapping[str, str] | None
+) -> Iterator[Evaluated]:
+    """Evaluate all profiles, range by range; ``thresholds`` None computes the values only.
+
+    A small shop fits into one chunk that is read in this process: no worker is worth starting.
+    """
+    ranges = store.ranges(RANGE)
+    if sum(high - low + 1 for low, high in ranges) > CHUNK:
+        yield from store.full_pass(ranges, ruleset, now, thresholds)
+        return
+    for low, high in ranges:
+        frames = store.frames(range(low, high + 1))
+        yield evaluate_frames(ruleset, frames, now, thresholds)
+
+
+def evaluate_frames(
+    ruleset: Ruleset, frames: Frames, now: datetime, thresholds: Mapping[str, str] | None
+) -> Evaluated:
+    """One partition: the values where ``thresholds`` is None, else members and due instants."""
+    if thresholds is None:
+        values = evaluation.values(ruleset, frames, now)
+        return Evaluated(values.iloc[:, :0], values["orders"].iloc[:0], values)
+    members, due = evaluation.evaluate(ruleset, frames, now, thresholds)
+    return Evaluated(members, due, members.iloc[:, :0])
+
+
+def _everybody(passing: Passing, thresholds: Mapping[str, str] | None) -> Iterator[Evaluated]:
+    done, total = 0, passing.profiles
+    for part in everybody(passing.store, passing.ruleset, passing.now, thresholds):
+        yield part
+        done += max(len(part.due), len(part.values))
+        passing.progress(done, total)
 
 
 def _due(pending: Pending) -> dict[int, Cause]:
@@ -158,8 +170,7 @@ def _evaluate(
     done = 0
     for part in _chunks(profile_ids):
         frames = passing.store.frames(part)
-        members, due = evaluation.evaluate(passing.ruleset, frames, passing.now, thresholds)
-        yield Evaluated(members, due, members.iloc[:, :0])
+        yield evaluate_frames(passing.ruleset, frames, passing.now, thresholds)
         done += len(part)
         passing.progress(done, len(profile_ids))
 
