@@ -1,0 +1,269 @@
+"""Runs named jobs at their times. The only home of APScheduler.
+
+A job never overlaps itself, missed runs become one run, and nothing is kept between processes:
+the caller says when a job last ran, the store knows what there is to do. What APScheduler leaves
+open is closed here: a clock that goes back, a wish that arrives while the job is running, and a
+stop that does not wait for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_EXECUTED,
+    EVENT_JOB_MAX_INSTANCES,
+    JobExecutionEvent,
+    JobSubmissionEvent,
+)
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+
+from segmentd.domain.errors import ConfigError
+
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+
+
+class Every:
+    """Run again ``interval`` after the last start."""
+
+    def __init__(self, interval: timedelta) -> None:
+        if interval <= timedelta():
+            raise ConfigError(f"every = {interval.total_seconds():g}s is no interval")
+        self._interval = interval
+
+    def after(self, instant: datetime) -> datetime:
+        """The next time to run, seen from ``instant``."""
+        return instant + self._interval
+
+
+class Cron:
+    """Run at the minutes of a crontab line, read on the clocks of ``zone``.
+
+    Sunday is 0 and 7 as in crontab. In the night when clocks go back, a time that exists twice
+    runs twice; in spring a time that does not exist runs an hour later.
+    """
+
+    def __init__(self, expression: str, zone: str = "UTC") -> None:
+        try:
+            *fields, weekdays = expression.split()
+            line = " ".join([*fields, _weekdays(weekdays)])
+            self._trigger = CronTrigger.from_crontab(line, timezone=ZoneInfo(zone))
+            self.after(datetime.now(UTC))
+        except (ValueError, LookupError, OSError) as error:
+            raise ConfigError(
+                f"cron = {expression!r} in time zone {zone} is no schedule: {error}"
+            ) from error
+
+    def after(self, instant: datetime) -> datetime:
+        """The next time to run, seen from ``instant``."""
+        # it gives back an instant that fits the line itself, and that run has begun
+        behind = instant + timedelta(microseconds=1)
+        following: datetime | None = self._trigger.get_next_fire_time(None, behind)
+        if following is None:
+            raise ValueError("that day never comes")
+        return following.astimezone(UTC)
+
+
+Schedule = Every | Cron
+
+
+class _Trigger(BaseTrigger):  # type: ignore[misc]  # apscheduler has no types
+    """A schedule for APScheduler.
+
+    Its own triggers count on from the run before, one by one: after a jump of the clock from 1970
+    to today that takes minutes.
+    """
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+
+    def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
+        return self._schedule.after(now)
+
+
+@dataclass
+class _Job:
+    run: Callable[[], None]
+    schedule: Schedule
+    running: bool = False
+    again: bool = False
+
+
+class Scheduler:
+    """A few threads that run jobs by name: ``add`` jobs, ``start``, and once ``stop``."""
+
+    def __init__(
+        self,
+        on_error: Callable[[str, Exception], None],
+        *,
+        threads: int = 4,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        watch_seconds: float = 10.0,
+    ) -> None:
+        """``on_error`` gets the name of a job and what it raised; its next runs stay planned.
+
+        ``watch_seconds`` is how often to look whether the clock went back.
+        """
+        self.skipped: Counter[str] = Counter()
+        """Runs that fell out because the one before was still going on, by job."""
+        self._on_error = on_error
+        self._clock = clock
+        self._watch_seconds = watch_seconds
+        self._jobs: dict[str, _Job] = {}
+        self._state = threading.Condition()
+        self._stopping = threading.Event()
+        self._active = 0
+        self._timetable = _timetable(threads)
+        self._timetable.add_listener(self._ended, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
+        self._timetable.add_listener(self._skip, EVENT_JOB_MAX_INSTANCES)
+
+    def add(
+        self,
+        name: str,
+        run: Callable[[], None],
+        schedule: Schedule,
+        last_run: datetime | None = None,
+    ) -> None:
+        """Plan a job: at once if it never ran or if it ought to have run since ``last_run``."""
+        now = self._clock()
+        due = now if last_run is None else schedule.after(min(last_run, now))
+        self._jobs[name] = _Job(run, schedule)
+        self._timetable.add_job(
+            self._run, _Trigger(schedule), args=(name,), id=name, next_run_time=max(due, now)
+        )
+
+    def remove(self, name: str) -> None:
+        """Plan a job no more; a run that goes on is not disturbed."""
+        if self._jobs.pop(name, None) is not None:
+            with contextlib.suppress(JobLookupError):
+                self._timetable.remove_job(name)
+
+    def wake(self, name: str, at: datetime | None = None) -> None:
+        """Run a job at ``at`` (at once if None) or before; if it is running then, once more."""
+        now = self._clock()
+        at = at or now
+        with self._state:
+            job = self._jobs.get(name)
+            if job is not None and job.running and at <= now:
+                job.again = True
+                return
+        if self._planned(name) > at:
+            self._plan(name, at)
+
+    def start(self) -> None:
+        """Begin to run jobs."""
+        self._timetable.start()
+        threading.Thread(target=self._watch, name="clock watch", daemon=True).start()
+
+    def stop(self, timeout: float) -> bool:
+        """Begin no further run; wait for the running ones, ``timeout`` seconds at most.
+
+        Returns whether all have ended.
+        """
+        self._stopping.set()
+        if self._timetable.running:
+            self._timetable.shutdown(wait=False)
+        with self._state:
+            return self._state.wait_for(lambda: self._active == 0, timeout)
+
+    def next_runs(self) -> dict[str, datetime]:
+        """When each job will run next."""
+        return {job.id: job.next_run_time for job in self._timetable.get_jobs()}
+
+    def correct(self) -> None:
+        """Plan anew what is planned for later than its schedule allows: the clock went back.
+
+        APScheduler plans by the wall clock and would wait until the old time comes again.
+        """
+        now = self._clock()
+        for name, job in list(self._jobs.items()):
+            latest = job.schedule.after(now)
+            if self._planned(name) > latest:
+                self._plan(name, latest)
+        if self._timetable.running:
+            # after a jump forward, or a suspended machine, it still waits for the old distance
+            self._timetable.wakeup()
+
+    def _planned(self, name: str) -> datetime:
+        job = self._timetable.get_job(name)
+        planned: datetime | None = job.next_run_time if job else None
+        return planned or datetime.min.replace(tzinfo=UTC)
+
+    def _plan(self, name: str, at: datetime) -> None:
+        with contextlib.suppress(JobLookupError):  # removed in this moment
+            self._timetable.modify_job(name, next_run_time=at)
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(self._watch_seconds):
+            self.correct()
+
+    def _run(self, name: str) -> None:
+        with self._state:
+            job = self._jobs.get(name)
+            if job is None or self._stopping.is_set():
+                return
+            job.running = True
+            self._active += 1
+        try:
+            job.run()
+        except Exception as error:  # noqa: BLE001 - the last resort: one job must not end the rest
+            self._on_error(name, error)
+        finally:
+            with self._state:
+                self._active -= 1
+                self._state.notify_all()
+
+    def _ended(self, event: JobExecutionEvent) -> None:
+        # only here, not at the end of _run, does APScheduler let the job run again
+        with self._state:
+            job = self._jobs.get(event.job_id)
+            if job is None:
+                return
+            again, job.running, job.again = job.again, False, False
+        if again:
+            self._plan(event.job_id, self._clock())
+
+    def _skip(self, event: JobSubmissionEvent) -> None:
+        self.skipped[event.job_id] += 1
+
+
+def _timetable(threads: int) -> BackgroundScheduler:
+    # it reports every run and every skipped one; our jobs report themselves
+    logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
+    return BackgroundScheduler(
+        timezone=UTC,
+        executors={"default": ThreadPoolExecutor(threads)},
+        # its grace of 1 s would drop runs that come late
+        job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+    )
+
+
+def _weekdays(field: str) -> str:
+    """The last field of a crontab line with names: APScheduler counts weekdays from Monday."""
+    return ",".join(_weekday_names(part) for part in field.split(","))
+
+
+def _weekday_names(part: str) -> str:
+    days, _, step = part.partition("/")
+    first, dash, last = days.partition("-")
+    if not first.isdigit():
+        return part
+    if int(first) > 7 or (dash and int(last) > 7):
+        raise ValueError(f"{part!r} is no weekday")
+    until = int(last) if dash else (6 if step else int(first))
+    chosen = range(int(first), until + 1, int(step or 1))
+    if not chosen:
+        raise ValueError(f"{part!r} is no weekday")
+    return ",".join(_WEEKDAYS[day % 7] for day in chosen)
