@@ -17,6 +17,8 @@ from segmentd.domain.errors import SafetyStop
 class LedgerState(StrEnum):
     """What we know of one name on one target."""
 
+    PENDING = "pending"
+    """We are about to put it there, or did and died before we could note it: ours either way."""
     DELIVERED = "delivered"
     """We put it there."""
     FOREIGN = "foreign"
@@ -76,6 +78,9 @@ def decide(difference: Difference) -> Step:
         return _decide_wanted(difference)
     if difference.state is None:
         return Step.NOTHING
+    if difference.state is LedgerState.PENDING:
+        # we may have put it there, and the customer left before we knew
+        return Step.REMOVE
     if difference.state is LedgerState.DELIVERED:
         # a member left; if a person already took the name off, there is nothing to remove
         if difference.observed is False and difference.observed_later:
@@ -89,6 +94,9 @@ def _decide_wanted(difference: Difference) -> Step:
     if difference.state is None:
         # a member entered; a merchant may have put the same name there before
         return Step.NOTE_FOREIGN if difference.observed else Step.ADD
+    if difference.state is LedgerState.PENDING:
+        # an earlier push did not get to its end: what is there under this name is ours
+        return Step.ADD
     if difference.state is LedgerState.DELIVERED:
         if difference.observed is False and difference.observed_later:
             # we put it there and a person took it off

@@ -205,7 +205,7 @@ class PushPort(Protocol):
 
         ``source``: the shop whose customers are tagged; None for destinations by e-mail. Targets
         are keyed by ``needs``; of several profiles with one e-mail any stands for all. Ledger rows
-        with names that no wish has come as not wanted.
+        with names that no wish has come as not wanted. Rows in state PENDING always come.
         """
 
     def delivered(self, destination: str) -> Mapping[str, int]:
