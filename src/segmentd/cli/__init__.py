@@ -1,1 +1,1 @@
-
+"""The command line: thin commands over the use cases, imported only when called."""

@@ -1,0 +1,185 @@
+"""How results look: lines and tables for a person, plain values for ``--json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from segmentd.bootstrap import Outcome
+from segmentd.domain.errors import SegmentdError
+from segmentd.pipeline.pull import PullSummary
+from segmentd.pipeline.push import Plan, PushSummary
+from segmentd.pipeline.segment import SegmentSummary
+from segmentd.sdk.contract import Action
+
+
+def pulled_lines(outcome: Outcome[PullSummary]) -> list[str]:
+    """One line per stream, then what went wrong."""
+    lines = []
+    for summary in outcome.done:
+        for stream in summary.streams:
+            text = f"{summary.source} {stream.stream}: {stream.read} read, {stream.written} changed"
+            for count, word in ((stream.removed, "gone"), (stream.rejected, "rejected")):
+                text += f", {count} {word}" if count else ""
+            lines.append(text)
+            if stream.held:
+                lines.append(
+                    f"  {stream.held} stored {stream.stream} were not listed: too many to believe; "
+                    f"if it is right: segmentd backfill {summary.source} --accept-removals"
+                )
+        lines += [f"  {summary.source}: {warning}" for warning in summary.warnings]
+    return lines + failed_lines(outcome.failed)
+
+
+def pulled_values(outcome: Outcome[PullSummary]) -> dict[str, Any]:
+    """The same for JSON."""
+    done = {
+        summary.source: {
+            "streams": {
+                stream.stream: {
+                    "read": stream.read,
+                    "written": stream.written,
+                    "unchanged": stream.unchanged,
+                    "removed": stream.removed,
+                    "rejected": stream.rejected,
+                    "held": stream.held,
+                }
+                for stream in summary.streams
+            },
+            "warnings": list(summary.warnings),
+        }
+        for summary in outcome.done
+    }
+    return {"sources": done, "failed": failed_values(outcome.failed)}
+
+
+def segmented_lines(summary: SegmentSummary) -> list[str]:
+    """What a pass did, in one or two lines."""
+    if summary.insufficient_data:
+        return [
+            "segments: insufficient data; a source has not been read to its end yet "
+            "(segmentd status shows which)"
+        ]
+    kind = "all profiles" if summary.full else "profiles"
+    lines = [
+        f"segments: {summary.evaluated} {kind} evaluated, "
+        f"{summary.entered} entered, {summary.left} left"
+    ]
+    if summary.edited:
+        lines.append(f"  new or edited: {', '.join(summary.edited)}")
+    return lines
+
+
+def segmented_values(summary: SegmentSummary) -> dict[str, Any]:
+    """The same for JSON."""
+    return {
+        "evaluated": summary.evaluated,
+        "entered": summary.entered,
+        "left": summary.left,
+        "full": summary.full,
+        "edited": list(summary.edited),
+        "insufficient_data": summary.insufficient_data,
+    }
+
+
+def pushed_lines(outcome: Outcome[PushSummary]) -> list[str]:
+    """One line per destination, then what went wrong."""
+    lines = [
+        f"{summary.destination}: {summary.added} added, {summary.removed} removed"
+        + (f", {summary.rejected} rejected" if summary.rejected else "")
+        for summary in outcome.done
+    ]
+    return lines + failed_lines(outcome.failed)
+
+
+def pushed_values(outcome: Outcome[PushSummary]) -> dict[str, Any]:
+    """The same for JSON."""
+    done = {
+        summary.destination: {
+            "added": summary.added,
+            "removed": summary.removed,
+            "rejected": summary.rejected,
+        }
+        for summary in outcome.done
+    }
+    return {"destinations": done, "failed": failed_values(outcome.failed)}
+
+
+def plan_lines(outcome: Outcome[Plan]) -> list[str]:
+    """The plan of each destination, name by name."""
+    lines = []
+    for plan in outcome.done:
+        adds, removes = plan.count(Action.ADD), plan.count(Action.REMOVE)
+        if not plan.changes:
+            lines.append(f"{plan.destination}: nothing to do")
+            continue
+        lines.append(
+            f"{plan.destination}: {adds.total()} to add, {removes.total()} to remove, "
+            f"about {plan.requests} write requests and {plan.seconds:.0f} s (plan {plan.id})"
+        )
+        lines += [
+            f"  {name}: +{adds[name]} -{removes[name]}" for name in sorted(adds.keys() | removes)
+        ]
+        if plan.new_contacts:
+            lines.append(f"  up to {plan.new_contacts} contacts may be new there (and billed)")
+        if plan.held:
+            names = ", ".join("everything together" if n == "*" else n for n in plan.held)
+            lines.append(
+                f"  HELD: more removals than the guard allows ({names}); "
+                f"if it is right: segmentd push --confirm {plan.id}"
+            )
+    return lines + failed_lines(outcome.failed)
+
+
+def plan_values(outcome: Outcome[Plan]) -> dict[str, Any]:
+    """The same for JSON, with every single change."""
+    done = {
+        plan.destination: {
+            "plan": plan.id,
+            "add": dict(plan.count(Action.ADD)),
+            "remove": dict(plan.count(Action.REMOVE)),
+            "requests": plan.requests,
+            "seconds": round(plan.seconds, 1),
+            "new_contacts": plan.new_contacts,
+            "held": list(plan.held),
+            "changes": [
+                {
+                    "action": change.action.value,
+                    "name": change.name,
+                    "profile_id": difference.target.profile_id,
+                    "customer_id": change.customer_id,
+                    "segment": difference.segment,
+                }
+                for difference, change in plan.changes
+            ],
+        }
+        for plan in outcome.done
+    }
+    return {"destinations": done, "failed": failed_values(outcome.failed)}
+
+
+def failed_lines(failed: Mapping[str, SegmentdError]) -> list[str]:
+    """One line per connector that could not do its work."""
+    return [f"{name}: {error.message}" for name, error in failed.items()]
+
+
+def failed_values(failed: Mapping[str, SegmentdError]) -> dict[str, Any]:
+    """The same for JSON."""
+    return {
+        name: {"error": type(error).__name__, "message": error.message, "hint": error.hint}
+        for name, error in failed.items()
+    }
+
+
+def as_percent(share: float) -> str:
+    """``0.1234`` → ``12.3 %``."""
+    return f"{100 * share:.1f} %"
+
+
+def columns(rows: Sequence[Sequence[object]]) -> list[str]:
+    """Rows as left-aligned columns, two blanks apart."""
+    texts = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in texts) for i in range(len(texts[0]))] if texts else []
+    return [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in texts
+    ]
