@@ -26,14 +26,20 @@ from segmentd.domain.errors import (
     Stopping,
     TransientError,
 )
+from segmentd.domain.segments import Segment
+from segmentd.pipeline import ask as asking
 from segmentd.pipeline import pull as pulling
 from segmentd.pipeline import push as pushing
 from segmentd.pipeline import segment as segmenting
+from segmentd.pipeline.ask import Preview
 from segmentd.pipeline.ports import Lease, Wish
 from segmentd.pipeline.pull import PullSummary
 from segmentd.pipeline.push import Plan, PushSummary
 from segmentd.pipeline.segment import SegmentSummary
 from segmentd.sdk.contract import Destination, Meter, Runtime, Source
+from segmentd.segmenter.explain import Explanation
+from segmentd.segmenter.language import parse
+from segmentd.segmenter.render import render
 from segmentd.segmenter.ruleset import Shop
 from segmentd.store import Store, open_store
 
@@ -58,12 +64,19 @@ class Outcome(Generic[T]):
     done: list[T] = field(default_factory=list)
     failed: dict[str, SegmentdError] = field(default_factory=dict)
 
-    def check(self) -> None:
-        """Raise the failure that most needs a person, if any."""
+    def worst(self) -> SegmentdError | None:
+        """The failure that most needs a person, if any."""
         for kind in (ConfigError, AuthError, SafetyStop, LockedError, TransientError, SegmentdError):
             for error in self.failed.values():
                 if isinstance(error, kind):
-                    raise error
+                    return error
+        return None
+
+    def check(self) -> None:
+        """Raise the worst failure, if any."""
+        worst = self.worst()
+        if worst is not None:
+            raise worst
 
 
 @dataclass
@@ -74,9 +87,14 @@ class SyncSummary:
     segmented: SegmentSummary
     pushed: Outcome[PushSummary]
 
+    @property
+    def failed(self) -> dict[str, SegmentdError]:
+        """By connector."""
+        return {**self.pulled.failed, **self.pushed.failed}
+
     def check(self) -> None:
-        """Raise the failure that most needs a person, if any."""
-        Outcome(failed={**self.pushed.failed, **self.pulled.failed}).check()
+        """Raise the worst failure, if any."""
+        Outcome[object](failed=self.failed).check()
 
 
 @dataclass
@@ -181,6 +199,28 @@ class App:
         pulled = self.pull(names)
         segmented = self.segment()
         return SyncSummary(pulled, segmented, Outcome() if self.config.paused else self.push())
+
+    # questions -------------------------------------------------------------------------------
+
+    def preview(self, rules: Mapping[str, str]) -> dict[str, Preview]:
+        """Key → what its rule selects now; keeps nothing."""
+        return asking.preview(self.store, rules, self.shop(), self.clock())
+
+    def words(self, rule: str) -> str:
+        """The rule in plain words."""
+        return render(parse(rule))
+
+    def explain(
+        self, profile_id: int, only: str | None = None
+    ) -> Iterator[tuple[Segment, Explanation]]:
+        """Each segment (or one) with the reasons for and against membership of a profile."""
+        segments = [s for s in self.config.segments if only in (None, s.key)]
+        if only is not None and not segments:
+            known = ", ".join(s.key for s in self.config.segments)
+            raise ConfigError(f"there is no segment {only!r}; configured are: {known}")
+        return asking.explanations(
+            self.store, segments, self.shop(), profile_id, self.clock()
+        )
 
     # what they need --------------------------------------------------------------------------
 

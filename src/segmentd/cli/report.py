@@ -14,7 +14,7 @@ from segmentd.sdk.contract import Action
 
 
 def pulled_lines(outcome: Outcome[PullSummary]) -> list[str]:
-    """One line per stream, then what went wrong."""
+    """One line per stream."""
     lines = []
     for summary in outcome.done:
         for stream in summary.streams:
@@ -28,7 +28,7 @@ def pulled_lines(outcome: Outcome[PullSummary]) -> list[str]:
                     f"if it is right: segmentd backfill {summary.source} --accept-removals"
                 )
         lines += [f"  {summary.source}: {warning}" for warning in summary.warnings]
-    return lines + failed_lines(outcome.failed)
+    return lines
 
 
 def pulled_values(outcome: Outcome[PullSummary]) -> dict[str, Any]:
@@ -83,13 +83,12 @@ def segmented_values(summary: SegmentSummary) -> dict[str, Any]:
 
 
 def pushed_lines(outcome: Outcome[PushSummary]) -> list[str]:
-    """One line per destination, then what went wrong."""
-    lines = [
+    """One line per destination."""
+    return [
         f"{summary.destination}: {summary.added} added, {summary.removed} removed"
         + (f", {summary.rejected} rejected" if summary.rejected else "")
         for summary in outcome.done
     ]
-    return lines + failed_lines(outcome.failed)
 
 
 def pushed_values(outcome: Outcome[PushSummary]) -> dict[str, Any]:
@@ -128,7 +127,7 @@ def plan_lines(outcome: Outcome[Plan]) -> list[str]:
                 f"  HELD: more removals than the guard allows ({names}); "
                 f"if it is right: segmentd push --confirm {plan.id}"
             )
-    return lines + failed_lines(outcome.failed)
+    return lines
 
 
 def plan_values(outcome: Outcome[Plan]) -> dict[str, Any]:
@@ -158,11 +157,6 @@ def plan_values(outcome: Outcome[Plan]) -> dict[str, Any]:
     return {"destinations": done, "failed": failed_values(outcome.failed)}
 
 
-def failed_lines(failed: Mapping[str, SegmentdError]) -> list[str]:
-    """One line per connector that could not do its work."""
-    return [f"{name}: {error.message}" for name, error in failed.items()]
-
-
 def failed_values(failed: Mapping[str, SegmentdError]) -> dict[str, Any]:
     """The same for JSON."""
     return {
@@ -183,3 +177,8 @@ def columns(rows: Sequence[Sequence[object]]) -> list[str]:
     return [
         "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in texts
     ]
+
+
+def rejected(outcome: Outcome[PullSummary]) -> bool:
+    """Whether any record could not be understood."""
+    return any(stream.rejected for summary in outcome.done for stream in summary.streams)

@@ -45,6 +45,8 @@ class Plan:
     """Ledger entries to set without any request."""
     held: Sequence[str] = ()
     """Names whose removals the guard holds; ``*`` for their sum."""
+    new_contacts: int = 0
+    """People whom the ledger has never seen at a destination that knows contacts by e-mail."""
     requests: int = 0
     seconds: float = 0.0
 
@@ -93,6 +95,8 @@ def plan(
     removals = [change.name for _, change in made.changes if change.action is Action.REMOVE]
     made.held = guard.check(removals, Counter(store.delivered(name)))
     customers = len({(c.customer_id, c.email) for _, c in made.changes})
+    if capabilities.needs == "email":
+        made.new_contacts = len({c.email for d, c in made.changes if d.state is None})
     made.requests = math.ceil(customers / capabilities.batch_size)
     made.seconds = made.requests * capabilities.seconds_per_request
     return made
