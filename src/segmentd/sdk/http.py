@@ -5,109 +5,31 @@ The only module that knows httpx. One synchronous client per connector, used by 
 
 from __future__ import annotations
 
-import json
+import functools
 import logging
-import re
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any
+from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
+import httpcore
 import httpx
 import orjson
 
-from segmentd.domain.errors import AuthError, ConfigError, RejectedError, TransientError
+from segmentd.domain.errors import ConfigError, TransientError
 from segmentd.sdk.contract import Runtime
+from segmentd.sdk.deadline import Deadline, DeadlineBackend
 from segmentd.sdk.rate_limit import Pacer
 from segmentd.sdk.redaction import Redaction
+from segmentd.sdk.response import HttpResponse as HttpResponse
+from segmentd.sdk.response import classify_status as classify_status
+from segmentd.sdk.response import describe as describe
+from segmentd.sdk.response import retry_after as retry_after
 from segmentd.sdk.retry import DEFAULT_POLICY, RetryPolicy, call
 
 # httpx logs every URL with its query at INFO, httpcore headers at DEBUG: both hold secrets
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
-
-_LONGEST_WAIT = 86_400.0
-_TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
-_JSON_BEGINS = re.compile(rb"[{\[]|^\s*\"")
-_TAGS = re.compile(rb"<[^>]*>")
-
-
-@dataclass
-class HttpResponse:
-    """One answer, read whole."""
-
-    status: int
-    headers: Mapping[str, str]
-    """Names are lower case."""
-    body: bytes
-    """Unpacked."""
-    url: str
-    """Without the query, which may hold secrets."""
-    received_at: datetime
-    """By our clock, for answers without a Date header."""
-    _redaction: Redaction = field(default_factory=Redaction, repr=False)
-    _parsed: Any = field(default=None, repr=False)
-
-    @property
-    def date(self) -> datetime | None:
-        """The server's clock: the Date header."""
-        return _http_date(self.headers.get("date", ""))
-
-    @property
-    def place(self) -> str:
-        """Host and path, for sentences about this answer."""
-        parts = urlsplit(self.url)
-        return f"{parts.hostname} {self._redaction(parts.path)}"
-
-    @property
-    def excerpt(self) -> str:
-        """What the answer says if it is a page or text for people, at most 80 characters.
-
-        JSON is never quoted: it may hold personal data.
-        """
-        text = _JSON_BEGINS.split(self.body[:4096], maxsplit=1)[0]
-        title = _TITLE.search(text)
-        shown = title[1] if title else _TAGS.sub(b" ", text)
-        return self._redaction(" ".join(shown.decode("utf-8", "replace").split()))[:80]
-
-    def json(self) -> Any:
-        """The body as an object or a list; TransientError if it is anything else."""
-        if self._parsed is None:
-            self._parsed = self._parse()
-        return self._parsed
-
-    def _parse(self) -> dict[str, Any] | list[Any]:
-        if not self.body.strip():
-            raise TransientError(f"{self.place}: the answer is empty where JSON was expected")
-        try:
-            parsed = _loads(self.body)
-        except (ValueError, RecursionError):
-            seen = self.excerpt
-            what = f'begins with "{seen}"' if seen else "is cut short or broken"
-            raise TransientError(f"{self.place}: the answer is no JSON: it {what}") from None
-        if not isinstance(parsed, dict | list):
-            raise TransientError(f"{self.place}: the answer is no JSON object or list")
-        return parsed
-
-
-def _loads(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        # orjson refuses a whole page for one lone surrogate or NaN; the mapping then refuses, or
-        # cleans, only the record that holds it
-        return json.loads(body.decode("utf-8-sig", "replace"), parse_constant=str)
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 @dataclass
@@ -129,46 +51,33 @@ Classify = Callable[[HttpResponse], None]
 """Raises AuthError, TransientError, RejectedError or ConfigError if the answer is no success."""
 
 
-def retry_after(response: HttpResponse) -> float | None:
-    """Seconds that the server asks us to wait (number or HTTP date), within 0 and a day.
-
-    None if it does not say, or says nonsense.
-    """
-    text = response.headers.get("retry-after", "").strip()
-    if re.fullmatch(r"-?\d+(\.\d+)?", text):
-        return min(max(float(text), 0.0), _LONGEST_WAIT)
-    moment = _http_date(text)
-    if moment is None:
-        return None
-    seconds = (moment - (response.date or response.received_at)).total_seconds()
-    return min(max(seconds, 0.0), _LONGEST_WAIT)
+def _headers(response: httpx.Response) -> dict[str, str]:
+    """One text per name; headers that came several times (Link) are joined by commas."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in response.headers.raw:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
-def classify_status(response: HttpResponse) -> None:
-    """The meaning of a status code where a platform has no own one; see RFC 9110 §15.
-
-    401, 402, 403, 423 → AuthError; 408, 425, 429, 5xx → TransientError; other 4xx →
-    RejectedError; 3xx → ConfigError.
-    """
-    status = response.status
-    if 200 <= status < 300:
-        return
-    sentence = f"{response.place}: {describe(response)}"
-    if 300 <= status < 400:
-        host = urlsplit(response.headers.get("location", "")).hostname or "another address"
-        raise ConfigError(f"{sentence}, pointing to {host}: set that address, if it is right")
-    if status in {401, 402, 403, 423}:
-        raise AuthError(sentence)
-    if status in {408, 425, 429} or not 400 <= status < 500:
-        raise TransientError(sentence, retry_after=retry_after(response))
-    raise RejectedError(sentence)
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Reading the certificates takes longer than many requests: once per process."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
-def describe(response: HttpResponse) -> str:
-    """``429 Too Many Requests``, with the title of the page that came along, if any."""
-    phrase = httpx.codes.get_reason_phrase(response.status)
-    title = response.excerpt
-    return f"{response.status} {phrase}".rstrip() + (f' ("{title}")' if title else "")
+class _Transport(httpx.HTTPTransport):
+    """httpx's own, with our connections below it: httpx has no setting for them."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        super().__init__(verify=_tls(), trust_env=False)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=_tls(),
+            max_connections=4,
+            max_keepalive_connections=2,
+            keepalive_expiry=15.0,
+            network_backend=DeadlineBackend(deadline),
+        )
 
 
 class HttpClient:
@@ -195,12 +104,13 @@ class HttpClient:
         self._retry = retry
         self._classify = classify
         self._max_body = max_body
+        self._deadline = Deadline(runtime.monotonic)
         # trust_env: proxies from the environment would see the secrets. follow_redirects: own
         # headers such as X-Shopify-Access-Token would travel along to the other host.
         self._client = httpx.Client(
             trust_env=False,
             follow_redirects=False,
-            limits=httpx.Limits(max_connections=4, max_keepalive_connections=2),
+            transport=_Transport(self._deadline),
             headers={"user-agent": "segmentd", "accept": "application/json"},
             timeout=runtime.timeout,
         )
@@ -274,25 +184,20 @@ class HttpClient:
         # spaces as %20, so that a signature over the parameters (OAuth 1.0a) fits what is sent
         query = urlencode(outgoing.params, quote_via=quote, safe="")
         url = f"{outgoing.url}?{query}" if query else outgoing.url
-        deadline = self._runtime.monotonic() + self._runtime.timeout
         body = bytearray()
+        self._deadline.begin(self._runtime.timeout)
         with self._client.stream(
             outgoing.method, url, headers=outgoing.headers, content=outgoing.body
         ) as response:
             for chunk in response.iter_bytes(65_536):
                 body += chunk
-                # httpx's own timeout begins anew with every chunk
-                if self._runtime.monotonic() > deadline:
-                    raise TransientError(
-                        f"{place}: the answer took longer than {self._runtime.timeout:g} s"
-                    )
                 if len(body) > self._max_body:
                     raise TransientError(
                         f"{place}: the answer is larger than {self._max_body} bytes"
                     )
         return HttpResponse(
             response.status_code,
-            {name.lower(): value for name, value in response.headers.items()},
+            _headers(response),
             bytes(body),
             outgoing.url,
             self._runtime.now(),
@@ -302,7 +207,7 @@ class HttpClient:
 
 _REASONS: list[tuple[type[httpx.HTTPError], str]] = [
     (httpx.ConnectTimeout, "no connection within {timeout:g} s"),
-    (httpx.TimeoutException, "no answer within {timeout:g} s"),
+    (httpx.TimeoutException, "no whole answer within {timeout:g} s"),
     (httpx.DecodingError, "the answer cannot be unpacked"),
     (httpx.RemoteProtocolError, "connection broken in the middle of an answer"),
 ]
