@@ -7,32 +7,28 @@ language can tell is checked by ``segmentd check``.
 from __future__ import annotations
 
 import os
-import re
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from glob import glob
 from pathlib import Path
 from typing import Any, TypeVar
 
 from segmentd import plugins
 from segmentd.config_file import ConfigFile
+from segmentd.config_segments import read_segments
 from segmentd.config_tables import (
     GuardTable,
-    PushTable,
     Schedule,
-    SegmentTable,
     ShopTable,
     StoreTable,
     WebTable,
 )
 from segmentd.domain.errors import ConfigError
-from segmentd.domain.identity import tag_key
 from segmentd.domain.ledger import Guard
-from segmentd.domain.segments import PushTo, Segment
+from segmentd.domain.segments import Segment
 from segmentd.domain.suggest import did_you_mean
-from segmentd.sdk.contract import Destination, Source
+from segmentd.sdk.contract import Capabilities, Destination, Source
 from segmentd.sdk.settings import ConnectorSettings
 
 DEFAULT_FILE = "segmentd.toml"
@@ -115,11 +111,25 @@ def load_config(path: Path | None = None) -> Config:
         shop=Shop(shop.time_zone, shop.currency),
         sources=sources,
         destinations=destinations,
-        segments=_segments(file, destinations),
+        segments=read_segments(file, _kinds(destinations)),
         guard=Guard(guard.floor, guard.share_of_name, guard.share_of_all),
         paused=_paused(file),
         web=Web(web.host, web.port) if web.enabled else None,
     )
+
+
+def _kinds(destinations: Mapping[str, ConnectorConfig]) -> dict[str, str | None]:
+    """Destination → ``tags`` or ``lists``; None where its settings decide."""
+    return {
+        name: capabilities.kind
+        if (capabilities := _capabilities(plugins.destination(destination.connector)))
+        else None
+        for name, destination in destinations.items()
+    }
+
+
+def _capabilities(destination: type[Destination]) -> Capabilities | None:
+    return getattr(destination, "capabilities", None)
 
 
 def _source(file: ConfigFile, name: str, raw: dict[str, Any]) -> ConnectorConfig:
@@ -176,7 +186,7 @@ def _shared(file: ConfigFile, table: str, source: str, connector: str) -> dict[s
 
 
 def _refuse_shopless(file: ConfigFile, table: str, destination: type[Destination]) -> None:
-    capabilities = getattr(destination, "capabilities", None)
+    capabilities = _capabilities(destination)
     if capabilities is not None and capabilities.needs == "customer_id":
         raise file.error(
             table, 'key "source" is missing: name the source whose customers are to be tagged'
@@ -232,72 +242,3 @@ def _paused(file: ConfigFile) -> bool:
     if not isinstance(paused, bool):
         raise file.error("", 'key "paused" must be true or false')
     return paused
-
-
-def _segments(file: ConfigFile, destinations: Mapping[str, ConnectorConfig]) -> tuple[Segment, ...]:
-    found: dict[str, Segment] = {}
-    home: dict[str, ConfigFile] = {}
-    taken: dict[tuple[str, str], str] = {}
-    for part in (file, *_included(file)):
-        for key, raw in part.tables("segments").items():
-            table = f"segments.{key}"
-            if key in found:
-                raise part.error(table, f"is in {home[key].path} already")
-            found[key], home[key] = _segment(part, key, raw, destinations), part
-            for to in found[key].push:
-                other = taken.setdefault((to.destination, tag_key(to.name)), key)
-                if other != key:
-                    raise part.error(
-                        table,
-                        f'key "push": "{to.name}" at "{to.destination}" '
-                        f'is the name of segment "{other}" already',
-                    )
-    return tuple(found.values())
-
-
-def _included(file: ConfigFile) -> Iterator[ConfigFile]:
-    patterns = file.value("include", [])
-    if not isinstance(patterns, list) or not all(isinstance(item, str) for item in patterns):
-        raise file.error("", 'key "include" must be a list of file names')
-    for pattern in patterns:
-        # Path.glob refuses absolute patterns
-        names = sorted(glob(pattern, root_dir=file.path.parent))  # noqa: PTH207
-        if not names:
-            # a mistyped pattern would drop segments, and with them all their tags
-            raise file.error("", f'key "include": no file matches "{pattern}"')
-        for name in names:
-            part = ConfigFile(file.path.parent / name)
-            for key in part.keys() - {"segments"}:
-                raise part.error("", f'only segments may be in an included file, not "{key}"')
-            yield part
-
-
-def _segment(
-    file: ConfigFile,
-    key: str,
-    raw: dict[str, Any],
-    destinations: Mapping[str, ConnectorConfig],
-) -> Segment:
-    table = f"segments.{key}"
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", key):
-        raise file.error(table, "must be named by letters, digits, _ and - only")
-    if "preset" in raw:
-        raise file.error(table, 'key "preset": presets are not available yet; write "where"')
-    parsed = file.parse(SegmentTable, table, raw)
-    title = (parsed.title or key).strip()
-    push = tuple(_push(file, table, entry, title, destinations) for entry in parsed.push)
-    return Segment(key, title, parsed.where, push)
-
-
-def _push(
-    file: ConfigFile,
-    table: str,
-    entry: str | dict[str, Any],
-    title: str,
-    destinations: Mapping[str, ConnectorConfig],
-) -> PushTo:
-    to = PushTable(to=entry) if isinstance(entry, str) else file.parse(PushTable, table, entry)
-    if to.to not in destinations:
-        near = did_you_mean(to.to, destinations)
-        raise file.error(table, f'key "push": no destination is called "{to.to}"{near}')
-    return PushTo(to.to, (to.tag or to.list or title).strip(), to.restore)
