@@ -95,7 +95,8 @@ def _stamp(_logger: object, _method: str, event: Event) -> Event:
 
 def _redact_event(_logger: object, _method: str, event: Event) -> Event:
     """The last before rendering, so that nothing is added behind it."""
-    return {key: _redact_value(key, value) for key, value in event.items()}
+    ordered = {"ts": None, "level": None, "event": None, **event}
+    return {_text(key): _redact_value(key, value) for key, value in ordered.items()}
 
 
 def _redact_value(key: str, value: object) -> object:
