@@ -31,7 +31,6 @@ from segmentd.pipeline import ask as asking
 from segmentd.pipeline import pull as pulling
 from segmentd.pipeline import push as pushing
 from segmentd.pipeline import segment as segmenting
-from segmentd.pipeline.ask import Preview
 from segmentd.pipeline.ports import Lease, Wish
 from segmentd.pipeline.pull import PullSummary
 from segmentd.pipeline.push import Plan, PushSummary
@@ -39,6 +38,7 @@ from segmentd.pipeline.segment import SegmentSummary
 from segmentd.sdk.contract import Destination, Meter, Runtime, Source
 from segmentd.segmenter.explain import Explanation
 from segmentd.segmenter.language import parse
+from segmentd.segmenter.preview import Preview
 from segmentd.segmenter.render import render
 from segmentd.segmenter.ruleset import Shop
 from segmentd.store import Store, open_store
@@ -66,7 +66,14 @@ class Outcome(Generic[T]):
 
     def worst(self) -> SegmentdError | None:
         """The failure that most needs a person, if any."""
-        for kind in (ConfigError, AuthError, SafetyStop, LockedError, TransientError, SegmentdError):
+        for kind in (
+            ConfigError,
+            AuthError,
+            SafetyStop,
+            LockedError,
+            TransientError,
+            SegmentdError,
+        ):
             for error in self.failed.values():
                 if isinstance(error, kind):
                     return error
@@ -178,9 +185,7 @@ class App:
                 outcome.failed[connector.name] = error
         return outcome
 
-    def push(
-        self, names: Sequence[str] = (), confirm: Sequence[str] = ()
-    ) -> Outcome[PushSummary]:
+    def push(self, names: Sequence[str] = (), confirm: Sequence[str] = ()) -> Outcome[PushSummary]:
         """Bring destinations to the memberships; ``confirm`` holds ids of plans a person saw."""
         if self.config.paused:
             raise SafetyStop(f"nothing was pushed: {self.config.path} says paused = true")
@@ -218,9 +223,7 @@ class App:
         if only is not None and not segments:
             known = ", ".join(s.key for s in self.config.segments)
             raise ConfigError(f"there is no segment {only!r}; configured are: {known}")
-        return asking.explanations(
-            self.store, segments, self.shop(), profile_id, self.clock()
-        )
+        return asking.explanations(self.store, segments, self.shop(), profile_id, self.clock())
 
     # what they need --------------------------------------------------------------------------
 

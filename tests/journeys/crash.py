@@ -119,9 +119,10 @@ class _Boundaries:
         self.passed = 0
 
     def watch(self) -> None:
-        from segmentd.sdk.http import HttpClient
         from sqlalchemy import event
         from sqlalchemy.engine import Engine
+
+        from segmentd.sdk.http import HttpClient
 
         for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
             event.listen(Engine, name, self._pass)
@@ -145,9 +146,17 @@ def _attach_strace(kill: Kill) -> None:
     """Let strace kill this process at its n-th call of one kind; wait until it watches."""
     subprocess.Popen(
         [
-            "strace", "-f", "-qq", "-o", "/dev/null", "-p", str(os.getpid()),
-            "-e", f"trace={kill.kind}",
-            "-e", f"inject={kill.kind}:signal=KILL:when={kill.at}",
+            "strace",
+            "-f",
+            "-qq",
+            "-o",
+            "/dev/null",
+            "-p",
+            str(os.getpid()),
+            "-e",
+            f"trace={kill.kind}",
+            "-e",
+            f"inject={kill.kind}:signal=KILL:when={kill.at}",
         ],
         start_new_session=True,
         stderr=subprocess.DEVNULL,

@@ -39,7 +39,9 @@ def _ledger_before_push() -> None:
 
     right = push.push
 
-    def wrong(made: Any, destination: Any, store: Any, lease: Any, now: Any, *a: Any, **k: Any) -> Any:
+    def wrong(
+        made: Any, destination: Any, store: Any, lease: Any, now: Any, *a: Any, **k: Any
+    ) -> Any:
         needs = destination.capabilities.needs
         early = [(d, Receipt(c, Outcome.APPLIED)) for d, c in made.changes]
         store.record(lease, made.destination, needs, early, now)

@@ -150,7 +150,9 @@ def world(folder: Path, store_url: str, *, segments: str = SEGMENTS) -> Iterator
         "klaviyo": KlaviyoSandbox(SandboxClock(START)),
     }
     with ExitStack() as stack:
-        made = World({name: Stage(actor) for name, actor in actors.items()}, folder / "segmentd.toml")
+        made = World(
+            {name: Stage(actor) for name, actor in actors.items()}, folder / "segmentd.toml"
+        )
         for name, stage in made.stages.items():
             made.urls[name] = stack.enter_context(serve(stage))
             for key, value in stage.credentials().items():

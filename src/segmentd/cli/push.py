@@ -17,7 +17,9 @@ from segmentd.pipeline.push import Plan
 @click.command()
 @click.argument("destinations", nargs=-1)
 @click.option(
-    "--detailed-exitcode", is_flag=True, help="Exit with 10 if there is something to push, 6 if held."
+    "--detailed-exitcode",
+    is_flag=True,
+    help="Exit with 10 if there is something to push, 6 if held.",
 )
 @now_option
 @json_option

@@ -1,15 +1,15 @@
 """Errors, grouped by what the catcher does.
 
-    SegmentdError
-    ├── ConfigError      edit the file, then run again
-    │   └── RuleError    the same, with line and column in a rule
-    ├── AuthError        stop this connector, the others go on
-    ├── TransientError   try later, not before ``retry_after`` seconds
-    ├── RejectedError    this one row: record it, go on
-    ├── SafetyStop       a person must confirm
-    ├── LockedError      another process holds what we need
-    ├── Stopping         the process was asked to end
-    └── SchemaError      the database is older or newer than this program
+SegmentdError
+├── ConfigError      edit the file, then run again
+│   └── RuleError    the same, with line and column in a rule
+├── AuthError        stop this connector, the others go on
+├── TransientError   try later, not before ``retry_after`` seconds
+├── RejectedError    this one row: record it, go on
+├── SafetyStop       a person must confirm
+├── LockedError      another process holds what we need
+├── Stopping         the process was asked to end
+└── SchemaError      the database is older or newer than this program
 """
 
 from __future__ import annotations

@@ -31,8 +31,8 @@ class MembershipChange:
     cause: Cause
 
 
-def diff(before: set[tuple[int, str]], after: set[tuple[int, str]]) -> tuple[
-    set[tuple[int, str]], set[tuple[int, str]]
-]:
+def diff(
+    before: set[tuple[int, str]], after: set[tuple[int, str]]
+) -> tuple[set[tuple[int, str]], set[tuple[int, str]]]:
     """``(entered, left)`` pairs of profile and segment."""
     return after - before, before - after

@@ -26,8 +26,10 @@ from segmentd.segmenter.ruleset import Ruleset
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to write for one run: ``name`` is ``source:NAME``, ``segment``, ``destination:NAME``
-    or ``daemon``."""
+    """The right to write for one run.
+
+    ``name`` is ``source:NAME``, ``segment``, ``destination:NAME`` or ``daemon``.
+    """
 
     name: str
     holder: str

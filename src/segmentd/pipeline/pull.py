@@ -127,9 +127,7 @@ def _backfill_cursor(stored: Cursor, since: datetime | None, info: ShopInfo) -> 
     return Cursor(window=Window(since, info.now))
 
 
-def _hand_over(
-    reading: Reading, stream: Stream, cursor: Cursor, since: datetime | None
-) -> None:
+def _hand_over(reading: Reading, stream: Stream, cursor: Cursor, since: datetime | None) -> None:
     """Let the normal pulls begin where a first complete backfill ended."""
     usual = reading.store.cursor(reading.name, stream.name)
     if since is None and usual.watermark is None:

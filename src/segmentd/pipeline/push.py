@@ -124,7 +124,9 @@ def push(
         return summary
     names = _prepare(made, destination, store, lease)
     # noted ahead: after a crash, what is found at the shop must not be taken for the merchant's own
-    pending = [(d, LedgerState.PENDING) for d, change in made.changes if change.action is Action.ADD]
+    pending = [
+        (d, LedgerState.PENDING) for d, change in made.changes if change.action is Action.ADD
+    ]
     store.note(lease, made.destination, needs, pending, now)
     differences = {change: difference for difference, change in made.changes}
     receipts: list[tuple[Difference, Receipt]] = []

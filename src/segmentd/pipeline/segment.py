@@ -18,6 +18,7 @@ from segmentd.pipeline.ports import Evaluated, Lease, Pass, Pending, SegmentPort
 from segmentd.segmenter import evaluate as evaluation
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.ruleset import Ruleset, Shop, compile_rules
+from segmentd.segmenter.thresholds import moved, threshold
 
 CHUNK = 5_000
 """Profiles read at once in this process."""
@@ -177,21 +178,19 @@ def _evaluate(
 
 def _thresholds(passing: Passing) -> dict[str, str]:
     return {
-        expression: evaluation.threshold(expression, passing.store.values(expression))
+        expression: threshold(expression, passing.store.values(expression))
         for expression in passing.ruleset.expressions
     }
 
 
-def _between(
-    passing: Passing, previous: Mapping[str, str], current: Mapping[str, str]
-) -> set[int]:
+def _between(passing: Passing, previous: Mapping[str, str], current: Mapping[str, str]) -> set[int]:
     """Profiles whose truth may differ because a store-relative value moved."""
     touched: set[int] = set()
     for expression, value in current.items():
         old = previous.get(expression)
         if old != value:
             population = passing.store.values(expression)
-            touched.update(evaluation.moved(expression, old, value, population))
+            touched.update(moved(expression, old, value, population))
     return touched
 
 
