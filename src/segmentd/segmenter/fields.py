@@ -40,6 +40,8 @@ class Field:
     choices: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     """Frames that it is computed from, beside the profiles."""
+    exact: bool = False
+    """Texts are compared with regard to case (Shopify does so for some)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,8 @@ FIELDS: Mapping[str, Field] = {
     "customer_added_date": Field(Kind.DATE, "date added as a customer"),
     "customer_cities": Field(Kind.LIST, "city"),
     "customer_countries": Field(Kind.LIST, "country"),
-    "customer_email_domain": Field(Kind.TEXT, "e-mail domain"),
-    "customer_language": Field(Kind.TEXT, "language"),
+    "customer_email_domain": Field(Kind.TEXT, "e-mail domain", exact=True),
+    "customer_language": Field(Kind.TEXT, "language", exact=True),
     "customer_regions": Field(Kind.LIST, "region"),
     "customer_tags": Field(Kind.LIST, "tags"),
     "email_subscription_status": Field(Kind.CHOICE, "e-mail subscription", _CONSENT),

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from segmentd.segmenter.language import Condition, Day, Moment, Offset, Operand, Period
+from segmentd.segmenter.language import Condition, Day, Moment, Offset, Period
 
 Floats = npt.NDArray[np.float64]
 
@@ -154,7 +154,8 @@ def local_months(zone: ZoneInfo, instants: npt.NDArray[np.int64]) -> npt.NDArray
     if not len(instants):
         return np.zeros(0, np.int64)
     day = datetime.fromtimestamp(int(instants.min()), UTC).astimezone(zone).date().replace(day=1)
-    starts, months = [], []
+    starts: list[int] = []
+    months: list[int] = []
     # one month more at the front: the zone may have put its clocks back across midnight
     first = _add_months(day.toordinal(), -1)
     while not starts or starts[-1] <= instants.max():
