@@ -30,7 +30,9 @@ class Metrics:
         self._seen: dict[str, Meter] = {}
         self._lock = threading.Lock()
         self._last_success = self._gauge(
-            "last_success_timestamp_seconds", "When a cycle last ended well", "connector"
+            "last_success_timestamp_seconds",
+            "When it was last read or written to the end",
+            "connector",
         )
         self._cycle = Histogram(
             "segmentd_cycle_seconds",
@@ -63,11 +65,13 @@ class Metrics:
         """Everything in the text format."""
         return generate_latest(self._registry)
 
-    def cycle_ended(self, connector: str, seconds: float, *, well: bool) -> None:
+    def cycle_ended(self, connector: str, seconds: float) -> None:
         """A cycle that began with pulling ``connector`` took so many seconds."""
         self._cycle.labels(connector).observe(seconds)
-        if well:
-            self._last_success.labels(connector).set(self._clock().timestamp())
+
+    def succeeded(self, connector: str) -> None:
+        """A source was read, or a destination written, to the end."""
+        self._last_success.labels(connector).set(self._clock().timestamp())
 
     def pulled(self, summary: PullSummary) -> None:
         """Count the records of a pull."""

@@ -39,11 +39,12 @@ def value(metrics: Metrics, series: str) -> float | None:
     return None
 
 
-def test_a_cycle_moves_the_last_success_only_if_it_ended_well(metrics: Metrics) -> None:
+def test_a_cycle_that_fails_is_no_success(metrics: Metrics) -> None:
     series = 'segmentd_last_success_timestamp_seconds{connector="shop"}'
-    metrics.cycle_ended("shop", 2.0, well=False)
+    metrics.cycle_ended("shop", 2.0)
     assert value(metrics, series) is None
-    metrics.cycle_ended("shop", 3.0, well=True)
+    metrics.succeeded("shop")
+    metrics.cycle_ended("shop", 3.0)
     assert value(metrics, series) == NOON.timestamp()
     assert value(metrics, 'segmentd_cycle_seconds_sum{connector="shop"}') == 5.0
     assert value(metrics, 'segmentd_cycle_seconds_bucket{connector="shop",le="2.5"}') == 1
