@@ -43,9 +43,7 @@ def demo(invocation: Invocation, folder: Path | None, postgres: str | None) -> i
         stage.live(history, BEGIN)
         path = kept / "segmentd.toml"
         stage.write_config(path, postgres or "sqlite:///segmentd.db", SEGMENTS)
-        app = open_app(
-            load_config(path), clock=stage.clock.now, sleep=stage.sleep, progress=progress
-        )
+        app = open_app(load_config(path), clock=stage.clock.now, sleep=stage.sleep)
         try:
             story = Story(app, stage, history, console)
             story.tell()
