@@ -56,7 +56,7 @@ def lists(column: pd.Series[Any]) -> TermColumn:
 
 def _terms(column: pd.Series[Any], split: Callable[[str], Terms]) -> TermColumn:
     codes, distinct = pd.factorize(column)
-    known: list[Terms] = [split(text) for text in distinct]
+    known: list[Terms] = [split(text) for text in distinct.tolist()]
     missing = len(known)
     return TermColumn(np.where(codes < 0, missing, codes), [*known, ()])
 
@@ -266,11 +266,9 @@ def _profile_texts(name: str) -> Callable[[Facts], TermColumn]:
 
 
 def _email_domain(facts: Facts) -> TermColumn:
-    emails = texts(facts.frames.profiles["email"])
-    domains = [
-        tuple(text.rpartition("@")[2].lower() for text in terms) for terms in emails.distinct
-    ]
-    return TermColumn(emails.codes, domains)
+    emails = facts.frames.profiles["email"].tolist()
+    domains = [e.rpartition("@")[2].lower() if isinstance(e, str) else None for e in emails]
+    return texts(pd.Series(domains, dtype=object))
 
 
 def _place(*names: str) -> Callable[[Facts], TermColumn]:
