@@ -1,0 +1,1 @@
+"""Shopify: reads products, customers and orders, and writes customer tags (Admin GraphQL API)."""

@@ -1,0 +1,136 @@
+"""Shopify's words into ours: plain functions over the parsed JSON of one node.
+
+They raise KeyError, TypeError or ValueError for a node that cannot be understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from segmentd.sdk import Customer, Order, OrderLine, Product, Refund, clean, instant, minor_units
+
+Node = Mapping[str, Any]
+
+# prices repeat: a third of the time of a page of orders goes into exact decimals otherwise
+_units = lru_cache(maxsize=8192)(minor_units)
+_PAID = {"PAID", "PARTIALLY_PAID", "PARTIALLY_REFUNDED", "REFUNDED"}
+
+
+def gid(kind: str, record_id: str) -> str:
+    """``("Customer", "7")`` → ``gid://shopify/Customer/7``."""
+    return f"gid://shopify/{kind}/{record_id}"
+
+
+def number(global_id: str) -> str:
+    """``gid://shopify/Customer/7`` → ``"7"``; some ids carry parameters behind a question mark."""
+    digits = global_id.rpartition("/")[2].partition("?")[0]
+    if not digits.isdigit():
+        raise ValueError(f"{global_id!r:.80} is no id of a record")
+    return digits
+
+
+def to_customer(node: Node) -> Customer:
+    """A customer; everything but the id may be missing or denied."""
+    email = node["defaultEmailAddress"] or {}
+    phone = node["defaultPhoneNumber"] or {}
+    address = node["defaultAddress"] or {}
+    return Customer(
+        id=number(node["id"]),
+        updated_at=instant(node["updatedAt"]),
+        created_at=instant(node["createdAt"]),
+        email=clean(email.get("emailAddress")),
+        first_name=clean(node["firstName"]),
+        last_name=clean(node["lastName"]),
+        phone=clean(phone.get("phoneNumber")),
+        country=clean(address.get("countryCodeV2")),
+        region=clean(address.get("provinceCode")),
+        city=clean(address.get("city")),
+        language=clean(node["locale"]),
+        account_state=clean(node["state"]),
+        email_consent=clean(email.get("marketingState")),
+        sms_consent=clean(phone.get("marketingState")),
+        tags=_texts(node["tags"]),
+    )
+
+
+def to_order(node: Node) -> Order:
+    """An order whose ``lineItems`` are complete; money in the shop's currency.
+
+    ``processedAt`` is the business date, which imports set into the past.
+    """
+    status = node["displayFinancialStatus"]
+    customer = node["customer"]
+    address = node["shippingAddress"] or {}
+    return Order(
+        id=number(node["id"]),
+        placed_at=instant(node["processedAt"]),
+        updated_at=instant(node["updatedAt"]),
+        currency=node["totalPriceSet"]["shopMoney"]["currencyCode"],
+        total=_shop_money(node["totalPriceSet"]),
+        # a cancelled order has no status; what was received then tells
+        paid=status in _PAID if status else _shop_money(node["totalReceivedSet"]) > 0,
+        customer_id=None if customer is None else number(customer["id"]),
+        email=clean(node["email"]),
+        cancelled_at=None if node["cancelledAt"] is None else instant(node["cancelledAt"]),
+        test=node["test"],
+        status=status.lower() if status else None,
+        channel=clean(node["sourceName"]),
+        discount=_shop_money(node["totalDiscountsSet"]) if node["totalDiscountsSet"] else 0,
+        discount_codes=_texts(node["discountCodes"]),
+        tags=_texts(node["tags"]),
+        country=clean(address.get("countryCodeV2")),
+        region=clean(address.get("provinceCode")),
+        city=clean(address.get("city")),
+        lines=[_line(line) for line in node["lineItems"]["nodes"]],
+        refunds=_refunds(node["refunds"]),
+    )
+
+
+def to_product(node: Node) -> Product:
+    """A product."""
+    return Product(
+        id=number(node["id"]),
+        title=clean(node["title"]),
+        product_type=clean(node["productType"]),
+        vendor=clean(node["vendor"]),
+        tags=_texts(node["tags"]),
+        updated_at=instant(node["updatedAt"]),
+    )
+
+
+def _line(node: Node) -> OrderLine:
+    product, variant = node["product"], node["variant"]
+    return OrderLine(
+        id=number(node["id"]),
+        product_id=None if product is None else number(product["id"]),
+        quantity=node["quantity"],
+        amount=_shop_money(node["discountedTotalSet"]),
+        variant_id=None if variant is None else number(variant["id"]),
+        title=clean(node["title"]),
+        sku=clean(node["sku"]),
+        vendor=clean(node["vendor"]),
+        gift_card=node["isGiftCard"],
+    )
+
+
+def _refunds(nodes: list[Node]) -> list[Refund]:
+    """Refunds of money; one that only took goods back has the amount 0 and is left out."""
+    refunds = []
+    for node in nodes:
+        amount = _shop_money(node["totalRefundedSet"])
+        if amount:
+            at = instant(node["createdAt"] or node["processedAt"])
+            refunds.append(Refund(number(node["id"]), at, amount))
+    return refunds
+
+
+def _shop_money(bag: Node) -> int:
+    """Minor units of a MoneyBag in the shop's currency, not in the one the customer saw."""
+    money = bag["shopMoney"]
+    return _units(money["amount"], money["currencyCode"])
+
+
+def _texts(texts: list[str]) -> list[str]:
+    return [text for each in texts if (text := clean(each))]

@@ -1,0 +1,54 @@
+"""Settings of a Shopify shop; source and destination of one shop share them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from segmentd.sdk import ConnectorSettings
+
+NEWEST_VERSION = "2026-10"
+"""The API version that the operations are written for; they stay valid on 2026-07."""
+
+
+class ShopifySettings(ConnectorSettings):
+    """Which shop, with which credentials, in which portions.
+
+    Credentials are either a permanent admin token (``token_env`` / ``token_file``), or the client
+    id and secret of an app of one's own organisation (client credentials grant):
+    https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens
+    """
+
+    shop: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*\.myshopify\.com$")]
+    token_env: str | None = None
+    token_file: Path | None = None
+    client_id_env: str | None = None
+    client_id_file: Path | None = None
+    client_secret_env: str | None = None
+    client_secret_file: Path | None = None
+    api_version: Annotated[str, Field(pattern=r"^20\d\d-(01|04|07|10)$")] = NEWEST_VERSION
+    customers_page: Annotated[int, Field(ge=1, le=250)] = 250
+    """35 cost points a page."""
+    orders_page: Annotated[int, Field(ge=1, le=250)] = 100
+    """With 20 lines 182 cost points a page; 250 with 250 lines, the most, 420 of 1000 allowed."""
+    lines_page: Annotated[int, Field(ge=1, le=250)] = 20
+    """Lines that come with their order; further ones cost a request for each order."""
+    products_page: Annotated[int, Field(ge=1, le=250)] = 250
+    """13 cost points a page."""
+
+    @model_validator(mode="after")
+    def _one_kind_of_credentials(self) -> Self:
+        token = self.has_secret("token")
+        app = self.has_secret("client_id") or self.has_secret("client_secret")
+        if token and app:
+            raise ValueError("give either token_env or client_id_env and client_secret_env")
+        if not token and not (self.has_secret("client_id") and self.has_secret("client_secret")):
+            raise ValueError("token_env is missing (or client_id_env and client_secret_env)")
+        return self
+
+    @property
+    def url(self) -> str:
+        """Where the shop's API lives, without a trailing slash."""
+        return self.endpoint(f"https://{self.shop}")
