@@ -12,7 +12,7 @@ import orjson
 from segmentd.domain.errors import ConfigError, TransientError
 from segmentd.sdk.contract import Runtime
 from segmentd.sdk.http import Classify, HttpClient, HttpResponse, classify_status
-from segmentd.sdk.retry import DEFAULT_POLICY, call
+from segmentd.sdk.retry import DEFAULT_POLICY, RetryPolicy, call
 from segmentd.sdk.testing.faults import DropConnection
 from segmentd.sdk.testing.memory.protocol import TOKEN
 from segmentd.sdk.testing.memory.settings import MemorySettings
@@ -42,6 +42,7 @@ class Client(Protocol):
         params: Mapping[str, str] | None = None,
         json: object | None = None,
         write: bool = False,
+        retry: bool = True,
         classify: Classify | None = None,
     ) -> HttpResponse: ...
 
@@ -63,6 +64,7 @@ class DirectClient:
         params: Mapping[str, str] | None = None,
         json: object | None = None,
         write: bool = False,
+        retry: bool = True,
         classify: Classify | None = None,
     ) -> HttpResponse:
         """As ``HttpClient.request``."""
@@ -84,7 +86,8 @@ class DirectClient:
             response.json()
             return response
 
-        return call(attempt, DEFAULT_POLICY, self._runtime)
+        policy = DEFAULT_POLICY if retry else RetryPolicy(attempts=1)
+        return call(attempt, policy, self._runtime)
 
     def close(self) -> None:
         """Nothing is open."""

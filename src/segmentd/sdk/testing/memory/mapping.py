@@ -26,11 +26,11 @@ def read_records(
     rejected: list[Rejection] = []
     for entry in raw:
         try:
-            if "broken" in entry:
-                raise ValueError("the record is broken")
             records.append(_ADAPTERS[stream].validate_python(_cleaned(entry)))
-        except (ValidationError, ValueError) as error:
-            rejected.append(Rejection(str(entry.get("id")), type(error).__name__))
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            place = ".".join(map(str, wrong["loc"]))
+            rejected.append(Rejection(str(entry.get("id")), f"{place}: {wrong['msg']}"))
     return records, rejected
 
 

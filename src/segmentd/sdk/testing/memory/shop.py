@@ -133,7 +133,7 @@ class MemoryShop(ShopSandbox):
         )
 
     def _shown(self, record: Any) -> object:
-        return {"id": record.id, "broken": True} if record.id in self.poisoned else record
+        return {"id": record.id, "tags": 7} if record.id in self.poisoned else record
 
     def _one(self, stream: str, key: str) -> Response:
         record = self._records(stream).get(key)
