@@ -1,0 +1,45 @@
+# make demo, make test: all that a machine with Python 3.11 or newer needs.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint bench docs lock
+.DEFAULT_GOAL := demo
+
+demo: $(READY)
+	@$(BIN)/segmentd demo
+
+test: $(READY)
+	@$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q -n auto --maxprocesses 4
+	@$(BIN)/coverage combine -q
+	@$(BIN)/coverage report
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	@set -e; for script in benchmarks/*.py; do echo "# $$script"; $(BIN)/python $$script; done
+
+docs: $(READY)
+	$(BIN)/python docs/build.py
+
+# Everything in the lock is pinned by hash and carries no address: pip asks whatever index it is
+# told to. The build backend is in it too, so that our own package needs no isolated build.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "segmentd needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# needs uv (https://docs.astral.sh/uv/) on the PATH
+lock:
+	echo '# Made by "make lock" from pyproject.toml.' > requirements.lock
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra test --generate-hashes \
+	  --no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml >> requirements.lock
