@@ -12,7 +12,15 @@ from segmentd.sdk.values import exponent
 from segmentd.segmenter.facts import Events, Facts, Ints, TermColumn, lists, positions_of, texts
 from segmentd.segmenter.fields import FUNCTIONS, NUMERIC, Field, Kind, find_field
 from segmentd.segmenter.instants import Edge, local_months, spans
-from segmentd.segmenter.language import Condition, Leaf, Matches, Name, Share, Statistic
+from segmentd.segmenter.language import (
+    Condition,
+    Leaf,
+    Matches,
+    Name,
+    Share,
+    Statistic,
+    expression_of,
+)
 from segmentd.segmenter.predicates import Bools, Floats, Terms, compare, number, term_test
 from segmentd.segmenter.thresholds import INSUFFICIENT, expression_of, within
 

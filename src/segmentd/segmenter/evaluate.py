@@ -13,7 +13,7 @@ from segmentd.segmenter.conditions import Conditions
 from segmentd.segmenter.facts import Facts
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.instants import Clock
-from segmentd.segmenter.language import And, Condition, Expression, Matches, Not, Or
+from segmentd.segmenter.language import And, Condition, Expression, Matches, Not, Or, field_of
 from segmentd.segmenter.predicates import Bools
 from segmentd.segmenter.ruleset import Ruleset
 from segmentd.segmenter.thresholds import field_of, moved, threshold

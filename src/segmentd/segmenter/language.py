@@ -177,6 +177,23 @@ def leaves(expression: Expression) -> Iterator[Leaf]:
                 yield from leaves(part)
 
 
+def expression_of(condition: Condition) -> str | None:
+    """The name of the store-relative value that a condition compares with, if it does."""
+    operand = condition.operands[0] if condition.operands else None
+    match operand:
+        case Share(side, percent):
+            return f"{side} {format(percent.normalize(), 'f')}% {condition.field}"
+        case Statistic(kind):
+            return f"{kind} {condition.field}"
+        case _:
+            return None
+
+
+def field_of(expression: str) -> str:
+    """The field of an expression."""
+    return expression.rpartition(" ")[2]
+
+
 def text(expression: Expression) -> str:
     """The rule as text, in one form for all spellings; parsing it gives the same tree again."""
     match expression:

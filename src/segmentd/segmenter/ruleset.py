@@ -9,7 +9,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from segmentd.domain.errors import ConfigError, RuleError
 from segmentd.segmenter.check import check, fields_used
 from segmentd.segmenter.fields import FIELDS, FUNCTIONS
-from segmentd.segmenter.language import Condition, Expression, Leaf, Matches, Name, leaves
+from segmentd.segmenter.language import (
+    Condition,
+    Expression,
+    Leaf,
+    Matches,
+    Name,
+    expression_of,
+    leaves,
+)
 from segmentd.segmenter.parser import parse
 from segmentd.segmenter.thresholds import expression_of
 

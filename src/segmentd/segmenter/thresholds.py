@@ -12,30 +12,12 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 
-from segmentd.segmenter.language import Condition, Share, Statistic
 from segmentd.segmenter.predicates import Bools
 
 MIN_POPULATION = 20
 INSUFFICIENT = "insufficient"
 _MAX_TIED = 1.5
 """A tie at the cut may grow the group up to so many times what was asked for."""
-
-
-def expression_of(condition: Condition) -> str | None:
-    """The name of the store-relative value that a condition compares with, if it does."""
-    operand = condition.operands[0] if condition.operands else None
-    match operand:
-        case Share(side, percent):
-            return f"{side} {format(percent.normalize(), 'f')}% {condition.field}"
-        case Statistic(kind):
-            return f"{kind} {condition.field}"
-        case _:
-            return None
-
-
-def field_of(expression: str) -> str:
-    """The field of an expression."""
-    return expression.rpartition(" ")[2]
 
 
 def threshold(expression: str, population: pd.DataFrame) -> str:
