@@ -22,7 +22,7 @@ from segmentd.segmenter.language import (
     expression_of,
 )
 from segmentd.segmenter.predicates import Bools, Floats, Terms, compare, number, term_test
-from segmentd.segmenter.thresholds import INSUFFICIENT, expression_of, within
+from segmentd.segmenter.thresholds import INSUFFICIENT, within
 
 _ORDER_TERMS = {"app_id": "channel", "channel": "channel", "country": "country"}
 _PRODUCT_TEXTS = {"title": "title", "type": "product_type", "vendor": "vendor", "id": "remote_id"}

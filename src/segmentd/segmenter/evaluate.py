@@ -16,7 +16,7 @@ from segmentd.segmenter.instants import Clock
 from segmentd.segmenter.language import And, Condition, Expression, Matches, Not, Or, field_of
 from segmentd.segmenter.predicates import Bools
 from segmentd.segmenter.ruleset import Ruleset
-from segmentd.segmenter.thresholds import field_of, moved, threshold
+from segmentd.segmenter.thresholds import moved, threshold
 
 
 def values(ruleset: Ruleset, frames: Frames, now: datetime) -> pd.DataFrame:

@@ -22,13 +22,14 @@ from segmentd.segmenter.language import (
     Matches,
     Name,
     Not,
+    expression_of,
     leaves,
     text,
 )
 from segmentd.segmenter.predicates import Bools, Floats
 from segmentd.segmenter.render import money, words
 from segmentd.segmenter.ruleset import Ruleset
-from segmentd.segmenter.thresholds import INSUFFICIENT, expression_of
+from segmentd.segmenter.thresholds import INSUFFICIENT
 
 MAX_ORDERS = 10
 

@@ -19,7 +19,6 @@ from segmentd.segmenter.language import (
     leaves,
 )
 from segmentd.segmenter.parser import parse
-from segmentd.segmenter.thresholds import expression_of
 
 
 @dataclass(frozen=True, slots=True)
