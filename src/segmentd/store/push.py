@@ -1,0 +1,309 @@
+"""What a push needs of the store (``PushPort``): the differences of wish and ledger, and receipts.
+
+The differences are two anti-joins that go by the indexes of memberships, customers and ledger, so
+that nothing is returned, and next to nothing read into memory, when nothing is to be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, delete, func, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+
+from segmentd.domain.identity import tag_key
+from segmentd.domain.ledger import Difference, LedgerState, Target
+from segmentd.pipeline.ports import Lease, Wish
+from segmentd.sdk.contract import Action, Outcome, Receipt
+from segmentd.store.engine import Database
+from segmentd.store.tables import LedgerRow
+
+_TABLES = LedgerRow.metadata.tables
+_LEDGER: Table = _TABLES["ledger"]
+_NAMES: Table = _TABLES["destination_names"]
+_REJECTIONS: Table = _TABLES["rejections"]
+
+Values = dict[str, Any]
+
+# ``find(haystack, needle)`` stands for the dialect's own function
+_SEEN = "CASE WHEN length(c.hash) = 0 THEN NULL WHEN find(c.tag_keys, {key}) > 0 THEN 1 ELSE 0 END"
+_LATER = "CASE WHEN c.updated_at > l.remote_updated_at THEN 1 ELSE 0 END"
+
+_WANTED_TAGS = f"""
+SELECT w.name, w.segment, w.restore, m.profile_id, c.customer_id, c.email, c.customer_id AS target,
+       l.state, l.remote_id, {_SEEN.format(key="w.packed_key")} AS seen, {_LATER} AS later
+FROM wishes w
+JOIN memberships m ON m.segment = w.segment
+JOIN customers c ON c.profile_id = m.profile_id
+                AND c.source = :source AND c.guest = 0 AND c.gone_at IS NULL
+LEFT JOIN ledger l ON l.destination = :destination AND l.name_key = w.name_key
+                  AND l.target = c.customer_id
+WHERE l.state IS NULL OR l.state = 'pending'
+   OR (l.state = 'delivered' AND c.updated_at > l.remote_updated_at
+       AND find(c.tag_keys, w.packed_key) = 0)
+   OR (l.state = 'foreign' AND w.restore = 1 AND find(c.tag_keys, w.packed_key) = 0)
+   OR (l.state = 'taken_off' AND w.restore = 1)
+"""  # noqa: S608 - built from constants
+
+_WANTED_LISTS = """
+SELECT w.name, w.segment, w.restore, p.profile_id, NULL AS customer_id, p.email_key AS email,
+       p.email_key AS target, l.state, l.remote_id, NULL AS seen, 0 AS later
+FROM wishes w
+JOIN (SELECT m.segment, p.email_key, min(p.profile_id) AS profile_id
+      FROM memberships m JOIN profiles p ON p.profile_id = m.profile_id
+      WHERE p.email_key IS NOT NULL AND p.gone_at IS NULL
+      GROUP BY m.segment, p.email_key) p ON p.segment = w.segment
+LEFT JOIN ledger l ON l.destination = :destination AND l.name_key = w.name_key
+                  AND l.target = p.email_key
+WHERE l.state IS NULL OR l.state = 'pending' OR (l.state = 'taken_off' AND w.restore = 1)
+"""
+
+_UNWANTED_TAGS = f"""
+SELECT l.name, l.segment, 0 AS restore, l.profile_id, l.customer_id, l.email, l.target,
+       l.state, l.remote_id,
+       CASE WHEN c.gone_at IS NOT NULL THEN 0 ELSE {_SEEN.format(key="l.packed_key")} END AS seen,
+       CASE WHEN c.gone_at IS NOT NULL THEN 1 ELSE {_LATER} END AS later
+FROM (SELECT l.*, {{newline}} || l.name_key || {{newline}} AS packed_key
+      FROM ledger l WHERE l.destination = :destination) l
+LEFT JOIN customers c ON c.source = :source AND c.customer_id = l.target
+WHERE NOT EXISTS (
+    SELECT 1 FROM wishes w JOIN memberships m ON m.segment = w.segment
+    WHERE w.name_key = l.name_key AND m.profile_id = c.profile_id AND c.gone_at IS NULL)
+"""  # noqa: S608 - built from constants
+
+_UNWANTED_LISTS = """
+SELECT l.name, l.segment, 0 AS restore, l.profile_id, l.customer_id, l.email, l.target,
+       l.state, l.remote_id, NULL AS seen, 0 AS later
+FROM ledger l
+WHERE l.destination = :destination AND NOT EXISTS (
+    SELECT 1 FROM profiles p
+    JOIN memberships m ON m.profile_id = p.profile_id
+    JOIN wishes w ON w.segment = m.segment
+    WHERE p.email_key = l.target AND p.gone_at IS NULL AND w.name_key = l.name_key)
+"""
+
+
+class PushStore:
+    """``PushPort`` on the tables ``ledger``, ``destination_names`` and ``rejections``."""
+
+    _database: Database
+
+    def differences(
+        self, destination: str, source: str | None, needs: str, wishes: Sequence[Wish]
+    ) -> Iterator[Difference]:
+        """Each (name, target) on which wish and ledger disagree, or the shop was seen to differ."""
+        by_customer = needs == "customer_id"
+        queries = (
+            (_WANTED_TAGS, _UNWANTED_TAGS) if by_customer else (_WANTED_LISTS, _UNWANTED_LISTS)
+        )
+        values, wished = _wishes(wishes)
+        values.update(destination=destination)
+        if by_customer:
+            values.update(source=source)
+        with self._database.read() as connection:
+            for query, wanted in zip(queries, (True, False), strict=True):
+                statement = text(wished + self._spelled(query))
+                for row in connection.execute(statement, values):
+                    yield _difference(row, wanted=wanted)
+
+    def delivered(self, destination: str) -> Mapping[str, int]:
+        """Name → how many the ledger holds as delivered."""
+        columns = _LEDGER.c
+        counted = (
+            select(columns.name, func.count())
+            .where(columns.destination == destination, columns.state == LedgerState.DELIVERED.value)
+            .group_by(columns.name)
+        )
+        with self._database.read() as connection:
+            return {name: int(count) for name, count in connection.execute(counted)}
+
+    def names(self, destination: str) -> dict[str, str]:
+        """Name → remote id, as kept from ``prepare``."""
+        columns = _NAMES.c
+        kept = select(columns.name, columns.remote_id).where(columns.destination == destination)
+        with self._database.read() as connection:
+            return {name: remote_id for name, remote_id in connection.execute(kept)}
+
+    def save_names(self, lease: Lease, destination: str, names: Mapping[str, str]) -> None:
+        """Keep what the names are called by the destination itself."""
+        rows = [
+            {"destination": destination, "name": name, "remote_id": remote_id}
+            for name, remote_id in names.items()
+        ]
+        with self._database.write(lease) as connection:
+            _upsert(connection, _NAMES, rows, ())
+
+    def note(
+        self,
+        lease: Lease,
+        destination: str,
+        needs: str,
+        entries: Iterable[tuple[Difference, LedgerState | None]],
+        now: datetime,
+    ) -> None:
+        """Set the ledger state of some targets; None forgets the row."""
+        kept, forgotten = [], []
+        for difference, state in entries:
+            if state is None:
+                forgotten.append(_key(destination, needs, difference))
+            else:
+                kept.append(_entry(destination, needs, difference, state, now))
+        with self._database.write(lease) as connection:
+            _upsert(connection, _LEDGER, kept, ("first_at",))
+            _forget(connection, forgotten)
+
+    def record(
+        self,
+        lease: Lease,
+        destination: str,
+        needs: str,
+        receipts: Sequence[tuple[Difference, Receipt]],
+        now: datetime,
+    ) -> None:
+        """Enter receipts into ledger and rejections."""
+        kept, forgotten, refused, settled = [], [], [], []
+        for difference, receipt in receipts:
+            key = _key(destination, needs, difference)
+            if receipt.outcome is not Outcome.APPLIED:
+                entry = _entry(destination, needs, difference, LedgerState.REJECTED, now)
+                kept.append({**entry, "detail": receipt.detail or receipt.outcome.value})
+                refused.append(_rejection(destination, key, receipt, now))
+                continue
+            settled.append(key)
+            if receipt.change.action is Action.REMOVE:
+                forgotten.append(key)
+            else:
+                entry = _entry(destination, needs, difference, LedgerState.DELIVERED, now)
+                remote_id = receipt.remote_id or difference.remote_id
+                kept.append(
+                    {**entry, "remote_id": remote_id, "remote_updated_at": receipt.updated_at}
+                )
+        with self._database.write(lease) as connection:
+            _upsert(connection, _LEDGER, kept, ("first_at",))
+            _forget(connection, forgotten)
+            _settle(connection, settled)
+            _upsert(connection, _REJECTIONS, refused, ("first_at",), counted="times")
+
+    def _spelled(self, query: str) -> str:
+        if self._database.sqlite:
+            return query.replace("find(", "instr(").replace("{newline}", "char(10)")
+        return query.replace("find(", "strpos(").replace("{newline}", "chr(10)")
+
+
+def _wishes(wishes: Sequence[Wish]) -> tuple[Values, str]:
+    """The wishes as a common table expression, and the values that it refers to."""
+    columns = ("segment", "name", "name_key", "packed_key")
+    parts, values = [], {}
+    for n, wish in enumerate(wishes):
+        key = tag_key(wish.to.name)
+        texts = (wish.segment, wish.to.name, key, f"\n{key}\n")
+        values.update({f"{column}_{n}": value for column, value in zip(columns, texts, strict=True)})
+        values[f"restore_{n}"] = int(wish.to.restore)
+        selected = ", ".join(f"CAST(:{column}_{n} AS TEXT) AS {column}" for column in columns)
+        parts.append(f"SELECT {selected}, CAST(:restore_{n} AS INTEGER) AS restore")
+    if not parts:
+        nothing = ", ".join(f"CAST('' AS TEXT) AS {column}" for column in columns)
+        parts = [f"SELECT {nothing}, 0 AS restore WHERE 1 = 0"]
+    return values, f"WITH wishes AS ({' UNION ALL '.join(parts)})"
+
+
+def _difference(row: Row[Any], *, wanted: bool) -> Difference:
+    return Difference(
+        name=row.name,
+        target=Target(row.profile_id, row.customer_id, row.email),
+        wanted=wanted,
+        state=LedgerState(row.state) if row.state else None,
+        segment=row.segment,
+        remote_id=row.remote_id,
+        observed=None if row.seen is None else bool(row.seen),
+        observed_later=bool(row.later),
+        restore=bool(row.restore),
+    )
+
+
+def _key(destination: str, needs: str, difference: Difference) -> Values:
+    return {
+        "destination": destination,
+        "name_key": tag_key(difference.name),
+        "target": difference.target.key(needs),
+    }
+
+
+def _entry(
+    destination: str, needs: str, difference: Difference, state: LedgerState, now: datetime
+) -> Values:
+    target = difference.target
+    return {
+        **_key(destination, needs, difference),
+        "name": difference.name,
+        "profile_id": target.profile_id,
+        "customer_id": target.customer_id,
+        "email": target.email,
+        "segment": difference.segment,
+        "state": state.value,
+        "remote_id": difference.remote_id,
+        "remote_updated_at": None,
+        "first_at": now,
+        "last_at": now,
+        "detail": None,
+    }
+
+
+def _rejection(destination: str, key: Values, receipt: Receipt, now: datetime) -> Values:
+    return {
+        "origin": f"destination:{destination}",
+        "kind": receipt.change.name,
+        "id": key["target"],
+        "reason": receipt.detail or receipt.outcome.value,
+        "first_at": now,
+        "last_at": now,
+        "times": 1,
+    }
+
+
+def _upsert(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Values],
+    once: Sequence[str],
+    counted: str | None = None,
+) -> None:
+    """Insert or overwrite; columns named in ``once`` keep their first value."""
+    if not rows:
+        return
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(table)
+    keys = [column.name for column in table.primary_key.columns]
+    changed = {
+        name: statement.excluded[name] for name in rows[0] if name not in keys and name not in once
+    }
+    if counted is not None:
+        changed[counted] = table.c[counted] + 1
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=keys, set_=changed), list(rows)
+    )
+
+
+def _forget(connection: Connection, keys: Sequence[Values]) -> None:
+    if keys:
+        connection.execute(text(_FORGET), list(keys))
+
+
+def _settle(connection: Connection, keys: Sequence[Values]) -> None:
+    """What went through at last is no rejection any more."""
+    for key in keys:
+        connection.execute(
+            delete(_REJECTIONS).where(
+                _REJECTIONS.c.origin == f"destination:{key['destination']}",
+                _REJECTIONS.c.id == key["target"],
+                func.lower(_REJECTIONS.c.kind) == key["name_key"],
+            )
+        )
+
+
+_FORGET = """
+DELETE FROM ledger
+WHERE destination = :destination AND name_key = :name_key AND target = :target
+"""
