@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, func, select, text
+from sqlalchemy import Connection, Row, Table, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from segmentd.domain.identity import tag_key
@@ -84,6 +84,16 @@ WHERE l.destination = :destination AND NOT EXISTS (
     WHERE p.email_key = l.target AND p.gone_at IS NULL AND w.name_key = l.name_key)
 """
 
+_FORGET = """
+DELETE FROM ledger
+WHERE destination = :destination AND name_key = :name_key AND target = :target
+"""
+
+_SETTLE = """
+DELETE FROM rejections
+WHERE origin = 'destination:' || :destination AND id = :target AND lower(kind) = :name_key
+"""
+
 
 class PushStore:
     """``PushPort`` on the tables ``ledger``, ``destination_names`` and ``rejections``."""
@@ -124,7 +134,7 @@ class PushStore:
         columns = _NAMES.c
         kept = select(columns.name, columns.remote_id).where(columns.destination == destination)
         with self._database.read() as connection:
-            return {name: remote_id for name, remote_id in connection.execute(kept)}
+            return {row.name: row.remote_id for row in connection.execute(kept)}
 
     def save_names(self, lease: Lease, destination: str, names: Mapping[str, str]) -> None:
         """Keep what the names are called by the destination itself."""
@@ -195,11 +205,14 @@ class PushStore:
 def _wishes(wishes: Sequence[Wish]) -> tuple[Values, str]:
     """The wishes as a common table expression, and the values that it refers to."""
     columns = ("segment", "name", "name_key", "packed_key")
-    parts, values = [], {}
+    parts: list[str] = []
+    values: Values = {}
     for n, wish in enumerate(wishes):
         key = tag_key(wish.to.name)
         texts = (wish.segment, wish.to.name, key, f"\n{key}\n")
-        values.update({f"{column}_{n}": value for column, value in zip(columns, texts, strict=True)})
+        values.update(
+            {f"{column}_{n}": value for column, value in zip(columns, texts, strict=True)}
+        )
         values[f"restore_{n}"] = int(wish.to.restore)
         selected = ", ".join(f"CAST(:{column}_{n} AS TEXT) AS {column}" for column in columns)
         parts.append(f"SELECT {selected}, CAST(:restore_{n} AS INTEGER) AS restore")
@@ -293,17 +306,5 @@ def _forget(connection: Connection, keys: Sequence[Values]) -> None:
 
 def _settle(connection: Connection, keys: Sequence[Values]) -> None:
     """What went through at last is no rejection any more."""
-    for key in keys:
-        connection.execute(
-            delete(_REJECTIONS).where(
-                _REJECTIONS.c.origin == f"destination:{key['destination']}",
-                _REJECTIONS.c.id == key["target"],
-                func.lower(_REJECTIONS.c.kind) == key["name_key"],
-            )
-        )
-
-
-_FORGET = """
-DELETE FROM ledger
-WHERE destination = :destination AND name_key = :name_key AND target = :target
-"""
+    if keys:
+        connection.execute(text(_SETTLE), list(keys))
