@@ -30,9 +30,10 @@ COMMANDS = {
     "status": ("segmentd.cli.read:status", "Show how things stand."),
     "export": ("segmentd.cli.read:export", "Write memberships, changes or profiles to stdout."),
     "run": ("segmentd.cli.run:run", "Keep everything up to date until stopped."),
+    "healthcheck": ("segmentd.cli.run:healthcheck", "Say whether the daemon here is alive."),
     "db": ("segmentd.cli.db:db", "Create, upgrade or check the database."),
     "connectors": ("segmentd.cli.connectors:connectors", "List the connectors and their settings."),
-    "sandbox": ("segmentd.cli.sandbox:sandbox", "Serve a connector's fake platform."),
+    "sandbox": ("segmentd.demo.sandbox:sandbox", "Serve a connector's fake platform."),
     "demo": ("segmentd.demo.command:demo", "Show everything on a made-up shop."),
 }
 """Name → where the command is, and what ``--help`` says of it without importing it."""
