@@ -56,7 +56,11 @@ def check_status(response: HttpResponse) -> None:
     if response.status in _STATUS:
         kind, sentence = _STATUS[response.status]
         raise kind(f"{response.place}: {sentence}")
-    classify_status(response)
+    try:
+        classify_status(response)
+    except RejectedError as error:
+        # not about a row: those are refused in the body of a 200
+        raise ConfigError(f"{error}: Shopify does not take our request") from None
 
 
 def check_body(body: Mapping[str, Any], optional: frozenset[str]) -> None:

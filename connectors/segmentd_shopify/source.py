@@ -112,7 +112,7 @@ class ShopifySource(Source):
                 try:
                     records.append(convert(node))
                 except (AttributeError, KeyError, TypeError, ValueError) as error:
-                    rejected.append(Rejection(str(node.get("id")), f"not understood: {error!r}"))
+                    rejected.append(_rejection(node, error))
             yield Batch(records, page.end, rejected)
 
     def count(self, stream: str, window: Window) -> int | None:
@@ -179,6 +179,11 @@ class ShopifySource(Source):
 
         for page in _walk(fetch, first.next):
             order["lineItems"]["nodes"] += page.items
+
+
+def _rejection(node: Node, error: Exception) -> Rejection:
+    record_id = str(node.get("id")).rpartition("/")[2]
+    return Rejection(record_id, f"not understood: {type(error).__name__}: {error}")
 
 
 @dataclass(frozen=True)

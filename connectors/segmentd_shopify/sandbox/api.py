@@ -56,6 +56,7 @@ class ShopifySandbox(ShopSandbox):
         )
         self.tokens = Tokens(self.clock, scopes)
         self.bucket = Bucket(self.clock, points, restored)
+        self._poisoned: set[str] = set()
 
     def handle(self, request: Request) -> Response:
         """Answer one HTTP request."""
@@ -105,6 +106,7 @@ class ShopifySandbox(ShopSandbox):
         except Refused as refused:
             self.bucket.give_back(requested)
             return self._refusal(refused.errors, requested)
+        _spoil(answer.data, self._poisoned)
         actual = cost_of_rows(prepared, variables, answer.rows)
         self.bucket.give_back(requested - actual)
         return Response.json(_body(answer, self.bucket.cost(requested, actual)))
@@ -159,7 +161,7 @@ class ShopifySandbox(ShopSandbox):
         self.shop.cancel(order_id, at)
 
     def delete_customer(self, customer_id: str) -> None:
-        """Remove a customer; ValueError if it has orders, as Shopify refuses it."""
+        """A person deletes the customer's orders, then the customer."""
         self.shop.delete_customer(customer_id)
 
     def projection(self) -> tuple[Sequence[Customer], Sequence[Order]]:
@@ -171,6 +173,13 @@ class ShopifySandbox(ShopSandbox):
             sorted(self.shop.customers.values(), key=lambda customer: customer.id),
             sorted(orders, key=lambda order: order.id),
         )
+
+    def poison(self, stream: str) -> str:
+        """From now on one record of ``stream`` is answered with an unreadable change time."""
+        number = min(self.shop.records(stream))
+        kind = stream.removesuffix("s").capitalize()
+        self._poisoned.add(f"gid://shopify/{kind}/{number}")
+        return str(number)
 
     def tags(self) -> dict[str, set[str]]:
         """Customer id → tags."""
@@ -196,6 +205,14 @@ def _content(body: bytes) -> dict[str, Any] | None:
     if not isinstance(content, dict) or not isinstance(content.get("query"), str):
         return None
     return content
+
+
+def _spoil(data: dict[str, Any], poisoned: set[str]) -> None:
+    for value in data.values() if poisoned else ():
+        nodes = value.get("nodes", ()) if isinstance(value, dict) else ()
+        for node in nodes:
+            if node.get("id") in poisoned:
+                node["updatedAt"] = "not a time"
 
 
 def _too_expensive(cost: int) -> dict[str, Any]:
