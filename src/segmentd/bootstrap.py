@@ -6,8 +6,6 @@ under the leases that it needs.
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,6 +40,7 @@ from segmentd.segmenter.preview import Preview
 from segmentd.segmenter.render import render
 from segmentd.segmenter.ruleset import Shop
 from segmentd.store import Store, open_store
+from segmentd.store.leases import this_process
 
 T = TypeVar("T")
 
@@ -274,7 +273,7 @@ class App:
         deadline = _wall() + self.patience
         while True:
             try:
-                return self.store.acquire(name, holder(), LEASE_TTL, _wall())
+                return self.store.acquire(name, this_process(), LEASE_TTL, _wall())
             except LockedError:
                 if _wall() >= deadline:
                     raise
@@ -367,11 +366,6 @@ def open_app(
     """Open the store (created or upgraded if need be) and put the parts together."""
     store = open_store(config.store_url)
     return App(config, store, clock or _wall, sleep, progress, patience)
-
-
-def holder() -> str:
-    """This process, as a lease names its holder: host, process id."""
-    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _wall() -> datetime:

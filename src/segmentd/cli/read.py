@@ -15,6 +15,7 @@ import click
 from segmentd.cli import report
 from segmentd.cli.common import Instant, Invocation, echo_json, json_option, pass_invocation
 from segmentd.cli.session import session
+from segmentd.store.reads import HistoryEntry, Membership, Person
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -49,18 +50,13 @@ def export(invocation: Invocation, what: str, form: str, as_of: datetime | None)
     if as_of is not None and what != "memberships":
         raise click.UsageError("--as-of goes with memberships only")
     with session(invocation, quiet=True) as app:
-        rows: Iterable[Any] = {
-            "memberships": lambda: app.store.memberships(as_of),
-            "changes": app.store.changes,
-            "profiles": app.store.profiles,
-        }[what]()
-        kind = {
-            "memberships": app.store.MembershipRow,
-            "changes": app.store.ChangeRow,
-            "profiles": app.store.ProfileRow,
+        kind, rows = {
+            "memberships": (Membership, lambda: app.store.memberships(as_of)),
+            "changes": (HistoryEntry, app.store.changes),
+            "profiles": (Person, app.store.profiles),
         }[what]
         names = [field.name for field in dataclasses.fields(kind)]
-        _WRITERS[form](names, _plain(rows))
+        _WRITERS[form](names, _plain(rows()))
 
 
 def _plain(rows: Iterable[Any]) -> Iterator[dict[str, Any]]:

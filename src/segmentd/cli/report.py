@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from segmentd.bootstrap import Outcome
@@ -11,6 +12,7 @@ from segmentd.pipeline.pull import PullSummary
 from segmentd.pipeline.push import Plan, PushSummary
 from segmentd.pipeline.segment import SegmentSummary
 from segmentd.sdk.contract import Action
+from segmentd.store.reads import Status, StreamState
 
 
 def pulled_lines(outcome: Outcome[PullSummary]) -> list[str]:
@@ -182,3 +184,39 @@ def columns(rows: Sequence[Sequence[object]]) -> list[str]:
 def rejected(outcome: Outcome[PullSummary]) -> bool:
     """Whether any record could not be understood."""
     return any(stream.rejected for summary in outcome.done for stream in summary.streams)
+
+
+def status_lines(state: Status, now: datetime) -> list[str]:
+    """How things stand, as a few tables."""
+    counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in state.counts.items())
+    lines = [f"{state.database}: {counts}", ""]
+    streams = [
+        (f"{s.source} {s.stream}", f"read up to {_when(s.watermark, now)}", _unfinished(s))
+        for s in state.streams
+    ]
+    sizes = [(s.segment, s.size, f"changed {_when(s.changed_at, now)}") for s in state.segments]
+    names = [
+        (n.destination, n.name, ", ".join(f"{count} {state}" for state, count in n.states.items()))
+        for n in state.names
+    ]
+    for title, rows in (("Sources", streams), ("Segments", sizes), ("Destinations", names)):
+        if rows:
+            lines += [title, *(f"  {line}" for line in columns(rows)), ""]
+    if state.next_due is not None:
+        lines.append(f"Next change by time alone: {state.next_due:%Y-%m-%d %H:%M:%S}Z")
+    if state.rejected:
+        lines.append(f"Rejected: {state.rejected}")
+        lines += [f"  {r.origin} {r.kind} {r.id}: {r.reason}" for r in state.rejections]
+    return lines
+
+
+def _unfinished(stream: StreamState) -> str:
+    return "reading not finished" if stream.unfinished else ""
+
+
+def _when(instant: datetime | None, now: datetime) -> str:
+    if instant is None:
+        return "never"
+    minutes = int((now - instant).total_seconds() // 60)
+    ago = f" ({minutes} min ago)" if 0 <= minutes < 24 * 60 else ""
+    return f"{instant:%Y-%m-%d %H:%M:%S}Z{ago}"
