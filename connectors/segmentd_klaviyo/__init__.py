@@ -1,0 +1,1 @@
+"""Klaviyo: segments become lists there, filled without ever touching anybody's consent."""

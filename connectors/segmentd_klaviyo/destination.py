@@ -1,0 +1,117 @@
+"""Writes segments to Klaviyo as lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar, cast
+
+from segmentd.sdk import (
+    Action,
+    Capabilities,
+    Change,
+    ConfigError,
+    ConnectorSettings,
+    Destination,
+    DestinationInfo,
+    Receipt,
+    Runtime,
+)
+from segmentd_klaviyo import client as api
+from segmentd_klaviyo.client import Klaviyo, refusals_named
+from segmentd_klaviyo.lists import Lists
+from segmentd_klaviyo.mapping import address, quotable
+from segmentd_klaviyo.members import BATCH, Members, Target
+from segmentd_klaviyo.settings import KlaviyoSettings
+
+_AT_ONCE = 10 * BATCH
+"""Changes that are sorted by list before they are sent."""
+
+
+class KlaviyoDestination(Destination):
+    """Lists by name, members by e-mail."""
+
+    Settings: ClassVar[type[ConnectorSettings]] = KlaviyoSettings
+    # a batch is one import, its polling and ten pages of profile ids
+    capabilities = Capabilities("lists", BATCH, "email", seconds_per_request=8.0)
+
+    def __init__(self, settings: ConnectorSettings, runtime: Runtime) -> None:
+        own = cast("KlaviyoSettings", settings)
+        self._fill_flow_lists = own.fill_flow_lists
+        self._klaviyo = Klaviyo(own, runtime)
+        self._lists = Lists(self._klaviyo, runtime)
+        self._members = Members(self._klaviyo, self._lists, own, runtime)
+
+    def info(self) -> DestinationInfo:
+        """The account's name. A key tells its rights to write only by writing."""
+        with refusals_named():
+            accounts = list(self._klaviyo.many(api.ACCOUNTS))
+            # needs lists:read and profiles:read
+            next(self._klaviyo.many(api.JOBS, params={"page[size]": "1"}), None)
+        attributes = accounts[0]["attributes"] if accounts else {}
+        contact = attributes.get("contact_information") or {}
+        warnings = ["this is a test account"] if attributes.get("test_account") else []
+        return DestinationInfo(str(contact.get("organization_name") or "Klaviyo"), warnings)
+
+    def check_name(self, name: str) -> None:
+        """A list's name must be one that can be looked for."""
+        if not name or name != name.strip() or not quotable(name):
+            raise ConfigError(
+                f"{name!r} cannot be the name of a Klaviyo list: no quotes, backslashes, control "
+                "characters or outer blanks"
+            )
+
+    def prepare(self, names: Mapping[str, str | None]) -> Mapping[str, str]:
+        """Find lists by name and make the missing ones; everything is checked before that."""
+        with refusals_named():
+            return self._prepare(names)
+
+    def apply(self, changes: Iterable[Change], names: Mapping[str, str]) -> Iterator[Receipt]:
+        """Adds before removals; nobody is ever in both at the same time."""
+        for group in _groups(changes):
+            with refusals_named():
+                self._members.settle({names[change.name] for change in group})
+                for name, asked in _by_name(group, Action.ADD).items():
+                    yield from self._members.add(Target(name, names[name]), asked)
+                for name, asked in _by_name(group, Action.REMOVE).items():
+                    yield from self._members.remove(Target(name, names[name]), asked)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._klaviyo.close()
+
+    def _prepare(self, names: Mapping[str, str | None]) -> dict[str, str]:
+        ready = {name: known for name, known in names.items() if known}
+        for name, known in ready.items():
+            self._lists.check(name, known)
+        unknown = [name for name in names if name not in ready]
+        found = self._lists.find(unknown)
+        if not self._fill_flow_lists:
+            for name, list_id in found.items():
+                self._lists.check_flows(name, list_id)
+        missing = [name for name in unknown if name not in found]
+        made = {name: self._lists.create(name) for name in missing}
+        return ready | found | made
+
+
+def _groups(changes: Iterable[Change]) -> Iterator[list[Change]]:
+    """Changes in portions, none of which asks for opposite things for one person and list."""
+    group: list[Change] = []
+    actions: dict[tuple[str, str | None], Action] = {}
+    for change in changes:
+        key = (change.name, address(change.email) or change.remote_id)
+        opposed = actions.get(key, change.action) is not change.action
+        if opposed or len(group) >= _AT_ONCE:
+            yield group
+            group, actions = [], {}
+        group.append(change)
+        actions[key] = change.action
+    if group:
+        yield group
+
+
+def _by_name(group: Iterable[Change], action: Action) -> dict[str, list[Change]]:
+    found: dict[str, list[Change]] = {}
+    for change in group:
+        if change.action is action:
+            found.setdefault(change.name, []).append(change)
+    return found

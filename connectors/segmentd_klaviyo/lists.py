@@ -1,0 +1,79 @@
+"""Finding lists by name, making missing ones, and asking what a list would set off."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from segmentd.sdk import Runtime, SafetyStop, TransientError
+from segmentd_klaviyo import client as api
+from segmentd_klaviyo.client import Klaviyo, Refused
+from segmentd_klaviyo.mapping import any_of, list_body, portions
+
+_TRIES = 3
+_LONGEST_WAIT = 60.0
+
+
+class Lists:
+    """The lists of one account."""
+
+    def __init__(self, klaviyo: Klaviyo, runtime: Runtime) -> None:
+        self._klaviyo = klaviyo
+        self._runtime = runtime
+
+    def check(self, name: str, list_id: str) -> None:
+        """SafetyStop if the list is gone; it is never silently made anew."""
+        try:
+            self._klaviyo.one(api.LIST, list_id)
+        except Refused as error:
+            if error.status != 404:
+                raise
+            raise SafetyStop(
+                f'list "{name}" ({list_id}) exists no longer in Klaviyo; it is not made anew, '
+                "because flows or campaigns may have used it",
+                hint="to begin a new list, give the segment another list name in the configuration",
+            ) from error
+
+    def find(self, names: Sequence[str]) -> dict[str, str]:
+        """Name → id of the lists that exist. SafetyStop if several have one of the names."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for portion in portions(names):
+            # the filter takes a name only inside of a list (x-klaviyo-filters of get_lists)
+            query = {"filter": any_of("name", portion), "fields[list]": "name", "page[size]": "10"}
+            for record in self._klaviyo.many(api.LISTS, params=query):
+                found[str(record["attributes"].get("name"))].append(record["id"])
+        for name in names:
+            if len(found[name]) > 1:
+                raise SafetyStop(
+                    f'Klaviyo has {len(found[name])} lists named "{name}": '
+                    f"{', '.join(sorted(found[name]))}; which one is meant?",
+                    hint="rename the others in Klaviyo",
+                )
+        return {name: found[name][0] for name in names if found[name]}
+
+    def check_flows(self, name: str, list_id: str) -> None:
+        """SafetyStop if the first fill of a list would set off flows, that is, mails to people."""
+        flows = [flow["id"] for flow in self._klaviyo.many(api.FLOW_TRIGGERS, list_id)]
+        if flows:
+            raise SafetyStop(
+                f'list "{name}" ({list_id}) triggers flows {", ".join(flows)}: filling it for the '
+                "first time would mail all its members",
+                hint="if that is meant, set fill_flow_lists = true for this destination",
+            )
+
+    def create(self, name: str) -> str:
+        """Make a list; its id. A failed try is repeated only after looking by name again."""
+        for attempt in range(_TRIES):
+            try:
+                return str(
+                    self._klaviyo.one(api.CREATE_LIST, json=list_body(name), retry=False)["id"]
+                )
+            except TransientError as error:
+                # perhaps only the answer was lost
+                if made := self.find([name]).get(name):
+                    return made
+                wait = error.retry_after
+                if wait is None or wait > _LONGEST_WAIT or attempt == _TRIES - 1:
+                    raise
+                self._runtime.sleep(wait)
+        raise AssertionError

@@ -1,0 +1,282 @@
+"""Putting people on lists and taking them off, by import jobs and relationships.
+
+Nothing here knows how to subscribe, unsubscribe, suppress or unsuppress anybody: membership of a
+list is not consent, and both ways below leave consent alone (Klaviyo points to other operations
+for it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+from segmentd.sdk import Change, Outcome, Receipt, Runtime, TransientError
+from segmentd_klaviyo import client as api
+from segmentd_klaviyo.client import Klaviyo, Refused
+from segmentd_klaviyo.lists import Lists
+from segmentd_klaviyo.mapping import (
+    MAX_IDS,
+    Problem,
+    Resource,
+    address,
+    any_of,
+    email_of,
+    failures,
+    import_body,
+    import_problem,
+    members_body,
+    portions,
+    profile_body,
+)
+from segmentd_klaviyo.settings import KlaviyoSettings
+
+BATCH = 1000
+FEW = 24
+"""Below so many rows no import job is worth its polling (developers.klaviyo.com, "Use Klaviyo's
+Bulk Profile Import API": not for a few profiles)."""
+_PAGE = {"page[size]": "100"}
+Rows = dict[str, list[Change]]
+"""Address or profile id → the changes that ask for it."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One list."""
+
+    name: str
+    id: str
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Rows that were taken with ``answer``, or one row that was refused because of ``problem``."""
+
+    rows: Sequence[str]
+    answer: Any = None
+    problem: Problem | None = None
+
+
+class Members:
+    """Members of the lists of one account; every method waits until its work is done."""
+
+    def __init__(
+        self, klaviyo: Klaviyo, lists: Lists, settings: KlaviyoSettings, runtime: Runtime
+    ) -> None:
+        self._klaviyo = klaviyo
+        self._lists = lists
+        self._poll_every = settings.poll_every.total_seconds()
+        self._max_wait = settings.max_wait.total_seconds()
+        self._runtime = runtime
+
+    def settle(self, list_ids: Set[str]) -> None:
+        """Wait for imports into these lists that an earlier run, or somebody else, began.
+
+        Jobs end in no stated order: an import that ends after a removal would undo it.
+        """
+        query = {"filter": any_of("status", ["queued", "processing"]), **_PAGE}
+        for job in list(self._klaviyo.many(api.JOBS, params=query)):
+            lists = {record["id"] for record in self._klaviyo.many(api.JOB_LISTS, job["id"])}
+            if lists & list_ids:
+                self._wait_for(job["id"])
+
+    def add(self, target: Target, changes: Sequence[Change]) -> Iterator[Receipt]:
+        """Put people on a list by their addresses; profiles that are missing are made."""
+        rows: Rows = {}
+        for change in changes:
+            if email := address(change.email):
+                rows.setdefault(email, []).append(change)
+            else:
+                yield Receipt(change, Outcome.REJECTED, "no e-mail address that can be sent")
+        if len(rows) < FEW:
+            yield from self._add_one_by_one(target, rows)
+            return
+        emails = list(rows)
+        for begin in range(0, len(emails), BATCH):
+            yield from self._import(target, emails[begin : begin + BATCH], rows)
+
+    def remove(self, target: Target, changes: Sequence[Change]) -> Iterator[Receipt]:
+        """Take people off a list, by profile id; who is not in Klaviyo is not on it either."""
+        rows: Rows = {}
+        unknown: Rows = {}
+        for change in changes:
+            if change.remote_id:
+                rows.setdefault(change.remote_id, []).append(change)
+            else:
+                unknown.setdefault(address(change.email) or "", []).append(change)
+        found = self._resolve([email for email in unknown if email])
+        for email, asked in unknown.items():
+            if email in found:
+                rows.setdefault(found[email], []).extend(asked)
+            else:
+                yield from (Receipt(change, Outcome.APPLIED) for change in asked)
+        ids = list(rows)
+        for begin in range(0, len(ids), MAX_IDS):
+            yield from self._take_off(target, ids[begin : begin + MAX_IDS], rows)
+
+    def _add_one_by_one(self, target: Target, rows: Rows) -> Iterator[Receipt]:
+        ids: dict[str, list[Change]] = {}
+        for email, asked in rows.items():
+            try:
+                profile = self._klaviyo.one(api.UPSERT, json=profile_body(email))
+            except Refused as error:
+                if error.of_request or error.status == 404:
+                    raise
+                yield from _rejected(asked, error.problems[0])
+            else:
+                ids.setdefault(profile["id"], []).extend(asked)
+        if not ids:
+            return
+        for sent in self._send(target, list(ids), self._relate(api.ADD_MEMBERS, target)):
+            # a refused one vanished in this moment: without a receipt it is asked again
+            if sent.problem is None:
+                yield from _applied(sent.rows, ids)
+
+    def _import(self, target: Target, emails: Sequence[str], rows: Rows) -> Iterator[Receipt]:
+        def post(part: Sequence[str]) -> Resource:
+            return self._klaviyo.one(api.IMPORT, json=import_body(target.id, part))
+
+        for sent in self._send(target, emails, post):
+            if sent.problem:
+                yield from _rejected(rows[sent.rows[0]], sent.problem)
+            else:
+                yield from self._finish(sent.answer["id"], sent.rows, rows)
+
+    def _finish(self, job_id: str, emails: Sequence[str], rows: Rows) -> Iterator[Receipt]:
+        """Receipts for the rows of a job, once it is done."""
+        job = self._wait_for(job_id)
+        failed: dict[str, Problem] = {}
+        count = job["attributes"].get("failed_count") or 0
+        if count:
+            errors = self._klaviyo.many(api.JOB_ERRORS, job_id, _PAGE)
+            failed = failures([import_problem(error) for error in errors], emails)
+        query = {"fields[profile]": "email", **_PAGE}
+        ids = {email_of(p): p["id"] for p in self._klaviyo.many(api.JOB_PROFILES, job_id, query)}
+        for email in emails:
+            if email in failed:
+                yield from _rejected(rows[email], failed[email])
+            # a profile may go by another primary address; but if some failures cannot be told
+            # apart, a row that is not seen again may be one of them: then it is asked again
+            elif email in ids or len(failed) >= count:
+                remote_id = ids.get(email)
+                for change in rows[email]:
+                    yield Receipt(change, Outcome.APPLIED, remote_id=remote_id)
+
+    def _take_off(self, target: Target, ids: Sequence[str], rows: Rows) -> Iterator[Receipt]:
+        send = self._relate(api.REMOVE_MEMBERS, target)
+        for sent in self._send(target, ids, send):
+            if sent.problem is None:
+                yield from _applied(sent.rows, rows)
+                continue
+            for change in rows[sent.rows[0]]:
+                yield self._take_off_again(target, sent.rows[0], change, sent.problem)
+
+    def _take_off_again(
+        self, target: Target, old_id: str, change: Change, problem: Problem
+    ) -> Receipt:
+        """Klaviyo does not know the profile id: it was deleted, or merged into another."""
+        email = address(change.email)
+        new_id = self._resolve([email]).get(email) if email else None
+        if new_id is None:
+            return Receipt(change, Outcome.GONE, "the profile exists no longer in Klaviyo")
+        if new_id != old_id:
+            sent = next(self._send(target, [new_id], self._relate(api.REMOVE_MEMBERS, target)))
+            if sent.problem is None:
+                return Receipt(change, Outcome.APPLIED, remote_id=new_id)
+        return Receipt(change, Outcome.REJECTED, problem.reason)
+
+    def _relate(
+        self, operation: api.Operation, target: Target
+    ) -> Callable[[Sequence[str]], object]:
+        return lambda ids: self._klaviyo.call(operation, target.id, json=members_body(ids))
+
+    def _resolve(self, emails: Sequence[str]) -> dict[str, str]:
+        """Address → profile id, of those that Klaviyo knows."""
+        found: dict[str, str] = {}
+        for portion in portions(emails):
+            profiles = self._profiles(portion)
+            found |= {email: one_id for email, one_id in profiles.items() if email in portion}
+            if profiles.keys() - set(portion):
+                # somebody answers to a second address: whose it is shows only one by one
+                for email in [email for email in portion if email not in found]:
+                    for one_id in self._profiles([email]).values():
+                        found[email] = one_id
+        return found
+
+    def _profiles(self, emails: Sequence[str]) -> dict[str, str]:
+        """Primary address → profile id, of the profiles that answer to these addresses."""
+        query = {"filter": any_of("email", emails), "fields[profile]": "email", **_PAGE}
+        profiles = self._klaviyo.many(api.PROFILES, params=query)
+        return {email_of(profile) or "": profile["id"] for profile in profiles}
+
+    def _wait_for(self, job_id: str) -> Resource:
+        """Look at a job until it is complete; TransientError if it is cancelled, or too slow."""
+        pause, waited = 1.0, 0.0
+        while waited < self._max_wait:
+            pause = min(pause, self._poll_every)
+            self._runtime.meter.waits += 1
+            self._runtime.meter.waited += pause
+            self._runtime.sleep(pause)
+            waited += pause
+            pause *= 2
+            job = self._job(job_id)
+            status = job["attributes"].get("status")
+            if status == "complete":
+                return job
+            if status == "cancelled":
+                raise TransientError(f"import job {job_id} was cancelled in Klaviyo")
+        raise TransientError(f"import job {job_id} is not complete after {waited:.0f} s")
+
+    def _job(self, job_id: str) -> Resource:
+        try:
+            return self._klaviyo.one(api.JOB, job_id)
+        except Refused as error:
+            raise TransientError(f"import job {job_id} cannot be followed: {error}") from error
+
+    def _send(
+        self, target: Target, rows: Sequence[str], send: Callable[[Sequence[str]], object]
+    ) -> Iterator[Sent]:
+        """Send rows; what is refused is narrowed down to the rows that are the reason.
+
+        One bad row refuses a whole request. Klaviyo often points at it; where it does not, the
+        rest is halved until it is found.
+        """
+        waiting = [list(rows)]
+        while waiting:
+            part = waiting.pop()
+            try:
+                answer = send(part)
+            except Refused as error:
+                bad = self._blamed(target, error, part)
+            else:
+                yield Sent(part, answer)
+                continue
+            for index, problem in bad.items():
+                yield Sent([part[index]], problem=problem)
+            rest = [row for index, row in enumerate(part) if index not in bad]
+            middle = len(rest) if bad else len(rest) // 2
+            waiting += [half for half in (rest[middle:], rest[:middle]) if half]
+
+    def _blamed(self, target: Target, error: Refused, part: Sequence[str]) -> dict[int, Problem]:
+        """Index → problem of the rows that a refusal is about; empty if it does not say.
+
+        Raises SafetyStop if the list is gone, ``error`` if the request as a whole is wrong.
+        """
+        bad = {p.row: p for p in error.problems if p.row is not None and p.row < len(part)}
+        if bad:
+            return bad
+        self._lists.check(target.name, target.id)
+        if error.of_request:
+            raise error
+        return {0: error.problems[0]} if len(part) == 1 else {}
+
+
+def _rejected(asked: Sequence[Change], problem: Problem) -> Iterator[Receipt]:
+    for change in asked:
+        yield Receipt(change, Outcome.REJECTED, problem.reason)
+
+
+def _applied(ids: Sequence[str], rows: Rows) -> Iterator[Receipt]:
+    for remote_id in ids:
+        for change in rows[remote_id]:
+            yield Receipt(change, Outcome.APPLIED, remote_id=remote_id)
