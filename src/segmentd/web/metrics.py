@@ -51,9 +51,7 @@ class Metrics:
         )
         self._failures = self._counter("failures", "Failed steps", "connector", "error")
         self._held = self._gauge("held_removals", "Removals held by the guard", "connector")
-        self._quarantined = self._gauge(
-            "quarantined", "Records and changes refused for good", "connector"
-        )
+        self._quarantined = self._gauge("quarantined", "Records and changes refused for good")
         self._lag = self._gauge(
             "cursor_lag_seconds", "Age of the newest change known", "connector", "stream"
         )
@@ -105,9 +103,9 @@ class Metrics:
         self._retries.labels(connector).inc(retries)
         self._limited.labels(connector).inc(waited)
 
-    def quarantined(self, connector: str, count: int) -> None:
-        """So many records or changes of a connector are refused for good."""
-        self._quarantined.labels(connector).set(count)
+    def quarantined(self, count: int) -> None:
+        """So many records and changes are refused for good."""
+        self._quarantined.set(count)
 
     def known_until(self, connector: str, stream: str, watermark: datetime) -> None:
         """Every change of a stream up to this instant is stored; the lag grows from there."""

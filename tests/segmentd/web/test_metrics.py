@@ -109,12 +109,12 @@ def test_failures_are_told_by_class_never_by_text(metrics: Metrics) -> None:
 
 
 def test_single_figures(metrics: Metrics) -> None:
-    metrics.quarantined("shop", 4)
+    metrics.quarantined(4)
     metrics.members("vip", 12)
     metrics.lock_epoch(7)
     metrics.reloaded(well=True)
     metrics.reloaded(well=False)
-    assert value(metrics, 'segmentd_quarantined{connector="shop"}') == 4
+    assert value(metrics, "segmentd_quarantined") == 4
     assert value(metrics, 'segmentd_members{segment="vip"}') == 12
     assert value(metrics, "segmentd_lock_epoch") == 7
     assert value(metrics, 'segmentd_reloads_total{result="refused"}') == 1

@@ -1,0 +1,216 @@
+"""A server that answers at once with pages of a Shopify shop, rendered before the first request.
+
+So that a benchmark measures the reader and not the shop. Run by ``backfill`` as a process of its
+own: ``python -m benchmarks.shop_server ORDERS CUSTOMERS`` prints its port and serves until ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from itertools import islice
+from typing import Any
+
+import orjson
+
+PAGE = 250
+SHOP = "bench.myshopify.com"
+_BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
+_PRODUCTS = 2000
+_AFTER = re.compile(rb'"after":\s*"page-(\d+)"')
+
+
+def _money(cents: int) -> dict[str, Any]:
+    return {"shopMoney": {"amount": f"{cents // 100}.{cents % 100:02}", "currencyCode": "EUR"}}
+
+
+def _time(minutes: float) -> str:
+    return (_BEGIN + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def customers(count: int) -> Iterator[dict[str, Any]]:
+    """Customer nodes as the source asks for them."""
+    for number in range(1, count + 1):
+        yield {
+            "id": f"gid://shopify/Customer/{7_000_000 + number}",
+            "createdAt": _time(number),
+            "updatedAt": _time(number),
+            "firstName": f"First{number % 997}",
+            "lastName": f"Last{number % 1999}",
+            "locale": "de",
+            "state": "ENABLED",
+            "tags": ["wholesale"] if number % 50 == 0 else [],
+            "defaultEmailAddress": {
+                "emailAddress": f"c{number}@shopper.example",
+                "marketingState": "SUBSCRIBED" if number % 3 else "NOT_SUBSCRIBED",
+            },
+            "defaultPhoneNumber": None,
+            "defaultAddress": {"city": "Köln", "provinceCode": "NW", "countryCodeV2": "DE"},
+        }
+
+
+def orders(count: int, buyers: int) -> Iterator[dict[str, Any]]:
+    """Order nodes with 1, 2, 3, 4, 1, 2 … lines: 2.5 on average."""
+    choose = random.Random(7)
+    for number in range(1, count + 1):
+        lines = [_line(number, line, choose) for line in range(1 + number % 4)]
+        total = sum(cents for cents, _ in lines) + 490
+        yield {
+            "id": f"gid://shopify/Order/{5_000_000_000 + number}",
+            "processedAt": _time(number * 5),
+            "updatedAt": _time(number * 5 + 2),
+            "cancelledAt": _time(number * 5 + 2) if number % 40 == 0 else None,
+            "test": False,
+            "email": f"c{number}@shopper.example",
+            "displayFinancialStatus": "PAID",
+            "sourceName": "web",
+            "tags": [],
+            "totalPriceSet": _money(total),
+            "totalReceivedSet": _money(total),
+            "totalDiscountsSet": _money(500 if number % 3 == 0 else 0),
+            "discountCodes": ["SPRING"] if number % 3 == 0 else [],
+            "customer": {"id": f"gid://shopify/Customer/{7_000_000 + choose.randint(1, buyers)}"},
+            "shippingAddress": {"countryCodeV2": "DE", "provinceCode": "NW", "city": "Köln"},
+            "refunds": _refunds(number, total),
+            "lineItems": {
+                "nodes": [node for _, node in lines],
+                "pageInfo": {"hasNextPage": False, "endCursor": f"line-{number}"},
+            },
+        }
+
+
+def _line(order: int, line: int, choose: random.Random) -> tuple[int, dict[str, Any]]:
+    product = choose.randint(1, _PRODUCTS)
+    cents = 100 + product * 7 % 9000
+    return cents, {
+        "id": f"gid://shopify/LineItem/{order * 10 + line}",
+        "title": f"Thing number {product}",
+        "sku": f"SKU-{product}",
+        "vendor": f"Maker {product % 20}",
+        "quantity": 1 + line % 3,
+        "isGiftCard": False,
+        "discountedTotalSet": _money(cents),
+        "product": {"id": f"gid://shopify/Product/{product}"},
+        "variant": {"id": f"gid://shopify/ProductVariant/{product * 10}"},
+    }
+
+
+def _refunds(number: int, total: int) -> list[dict[str, Any]]:
+    if number % 25:
+        return []
+    return [
+        {
+            "id": f"gid://shopify/Refund/{number}",
+            "createdAt": _time(number * 5 + 2),
+            "processedAt": _time(number * 5 + 2),
+            "totalRefundedSet": _money(total // 2),
+        }
+    ]
+
+
+def _pages(nodes: Iterator[dict[str, Any]]) -> list[bytes]:
+    chunks = list(iter(lambda: list(islice(nodes, PAGE)), [])) or [[]]
+    return [
+        _answer(
+            {
+                "page": {
+                    "nodes": chunk,
+                    "pageInfo": {
+                        "hasNextPage": index + 1 < len(chunks),
+                        "endCursor": f"page-{index}",
+                    },
+                }
+            }
+        )
+        for index, chunk in enumerate(chunks)
+    ]
+
+
+def _answer(data: Mapping[str, Any]) -> bytes:
+    status = {"maximumAvailable": 20000.0, "currentlyAvailable": 20000, "restoreRate": 1000.0}
+    cost = {"requestedQueryCost": 1, "actualQueryCost": 1, "throttleStatus": status}
+    body = orjson.dumps({"data": data, "extensions": {"cost": cost}})
+    now = format_datetime(datetime.now(UTC), usegmt=True)
+    head = (
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+        f"date: {now}\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+class Pages:
+    """Everything that is answered."""
+
+    def __init__(self, order_count: int, customer_count: int) -> None:
+        scopes = ("read_products", "read_customers", "read_all_orders", "read_orders")
+        self._shop = _answer(
+            {
+                "shop": {
+                    "name": "Bench",
+                    "myshopifyDomain": SHOP,
+                    "ianaTimezone": "Europe/Berlin",
+                    "currencyCode": "EUR",
+                },
+                "currentAppInstallation": {"accessScopes": [{"handle": s} for s in scopes]},
+            }
+        )
+        self._streams = {
+            b"products(": _pages(iter(())),
+            b"customers(": _pages(customers(customer_count)),
+            b"orders(": _pages(orders(order_count, customer_count)),
+        }
+        self._counts = {
+            b"productsCount(": _answer({"counted": {"count": 0}}),
+            b"customersCount(": _answer({"counted": {"count": customer_count}}),
+            b"ordersCount(": _answer({"counted": {"count": order_count}}),
+        }
+
+    def answer(self, body: bytes) -> bytes:
+        """The rendered answer to one GraphQL request."""
+        for word, count in self._counts.items():
+            if word in body:
+                return count
+        for word, pages in self._streams.items():
+            if word in body:
+                after = _AFTER.search(body)
+                return pages[int(after[1]) + 1 if after else 0]
+        return self._shop
+
+
+class Connection(asyncio.Protocol):
+    """HTTP/1.1 with keep-alive, just enough for two well-behaved clients."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        if not end:
+            return
+        length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
+        if length is None or len(body) >= int(length[1]):
+            self._received = b""
+            self._transport.write(self._pages.answer(body))
+
+
+async def _serve(pages: Pages) -> None:
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(pages), "127.0.0.1", 0
+    )
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(Pages(int(sys.argv[1]), int(sys.argv[2]))))

@@ -1,0 +1,211 @@
+"""The daemon: jobs by schedule, probes beside them, and an orderly end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+
+from segmentd import __version__
+from segmentd.bootstrap import App, open_app
+from segmentd.cli.cycles import Cycles
+from segmentd.cli.signals import Signals
+from segmentd.cli.tenure import Tenure
+from segmentd.config import Config, ConnectorConfig
+from segmentd.domain.errors import ConfigError, LockedError, SegmentdError, Stopping
+from segmentd.scheduler import Cron, Every, Schedule, Scheduler
+from segmentd.segmenter.ruleset import compile_rules
+from segmentd.web.health import Health, Phase
+from segmentd.web.metrics import Metrics
+from segmentd.web.server import WebServer, application
+
+_log = structlog.get_logger("segmentd.run")
+
+GRACE = 8.0
+"""Seconds that the batch in flight has to end; with the rest the process ends within 10."""
+DUE = "due"
+_LOOK = 1.0
+_DUE_AT_LEAST = timedelta(hours=1)
+
+
+def serve(config: Config, load: Callable[[], Config], signals: Signals) -> bool:
+    """Run until a signal ends it; returns whether every job ended in time.
+
+    ``load`` reads the configuration anew (SIGHUP). Raises LockedError where another daemon has the
+    same SQLite file, ConfigError where the configuration cannot work.
+    """
+    stopping = threading.Event()
+
+    def sleep(seconds: float) -> None:
+        if stopping.wait(seconds):
+            raise Stopping("segmentd is stopping")
+
+    def progress(_label: str, _done: int, _total: int | None) -> None:
+        if stopping.is_set():
+            raise Stopping("segmentd is stopping")
+
+    with ExitStack() as stack:
+        app = open_app(config, sleep=sleep, progress=progress)
+        stack.callback(app.close)
+        tenure = stack.enter_context(
+            Tenure(app.store, exclusive=config.store_url.startswith("sqlite"))
+        )
+        daemon = Daemon(app, tenure, stopping)
+        if config.web is not None:
+            web = WebServer(daemon.site(), config.web.host, config.web.port)
+            stack.callback(web.stop)
+            web.start()
+            _log.info("listening", url=web.url)
+        return daemon.run(signals, load)
+
+
+class Daemon:
+    """One configuration at work."""
+
+    def __init__(self, app: App, tenure: Tenure, stopping: threading.Event) -> None:
+        self._begun = datetime.now(UTC)
+        self._app = app
+        self._tenure = tenure
+        self._stopping = stopping
+        self._health = Health(checks=[tenure.problem, self._store_problem])
+        self._metrics = Metrics()
+        self._scheduler = Scheduler(self._job_failed, threads=len(app.config.sources) + 1)
+        self._metrics.lock_epoch(tenure.epoch)
+        self._cycles = Cycles(app, self._metrics, stopping, self._scheduler.remove)
+
+    def site(self) -> Any:
+        """The web application."""
+        return application(self._health, self.status, self._metrics)
+
+    def run(self, signals: Signals, load: Callable[[], Config]) -> bool:
+        """Until SIGTERM or SIGINT; returns whether every job ended in time."""
+        _check(self._app)
+        self._schedule({}, self._app.config.sources)
+        self._scheduler.add(DUE, self._due, Every(_DUE_AT_LEAST), self._begun)
+        self._scheduler.start()
+        self._health.phase = Phase.RUNNING
+        _log.info("started", version=__version__, sources=len(self._app.config.sources))
+        try:
+            self._loop(signals, load)
+        finally:
+            ended = self._stop()
+        return ended
+
+    def status(self) -> Mapping[str, object]:
+        """For ``/statusz``."""
+        return {
+            "version": __version__,
+            "phase": self._health.phase,
+            "since": self._begun,
+            "paused": self._app.config.paused,
+            "connectors": {name: asdict(s) for name, s in self._cycles.standings.items()},
+            "next_runs": self._scheduler.next_runs(),
+            "skipped_runs": dict(self._scheduler.skipped),
+            # without the refused records: their reasons may quote what the platform sent
+            "store": asdict(replace(self._app.store.status(), rejections=[])),
+        }
+
+    def _loop(self, signals: Signals, load: Callable[[], Config]) -> None:
+        while True:
+            self._health.beat()
+            received = signals.wait(_LOOK)
+            if received is signal.SIGHUP:
+                self._reload(load)
+            elif received is not None:
+                _log.info("stopping", signal=received.name)
+                return
+            elif (lost := self._tenure.problem()) is not None:
+                raise LockedError(lost)
+
+    def _stop(self) -> bool:
+        self._health.phase = Phase.STOPPING
+        self._stopping.set()
+        ended = self._scheduler.stop(GRACE)
+        _log.info("stopped", in_time=ended)
+        return ended
+
+    def _schedule(
+        self, before: Mapping[str, ConnectorConfig], now: Mapping[str, ConnectorConfig]
+    ) -> None:
+        for name in before:
+            self._scheduler.remove(name)
+        for name, connector in now.items():
+            last = self._cycles.standings.get(name)
+            self._scheduler.add(
+                name,
+                lambda name=name: self._source(name),  # type: ignore[misc]
+                _schedule_of(connector, self._app.shop().time_zone),
+                last.last_success if last else None,
+            )
+
+    def _source(self, name: str) -> None:
+        try:
+            self._cycles.source(name)
+        finally:
+            self._plan_due()
+
+    def _due(self) -> None:
+        try:
+            self._cycles.due()
+        finally:
+            self._plan_due()
+
+    def _plan_due(self) -> None:
+        due = self._app.store.next_due()
+        if due is not None:
+            self._scheduler.wake(DUE, due)
+
+    def _job_failed(self, name: str, error: Exception) -> None:
+        if isinstance(error, Stopping):
+            return
+        self._metrics.failed(name, error)
+        if isinstance(error, SegmentdError):
+            _log.error("cycle_failed", of=name, error_class=type(error).__name__, reason=str(error))
+        else:
+            _log.error("cycle_crashed", of=name, exc_info=error)
+
+    def _reload(self, load: Callable[[], Config]) -> None:
+        old = self._app.config
+        try:
+            new = load()
+            if (new.store_url, new.web) != (old.store_url, old.web):
+                raise ConfigError("[store] and [web] change only by a restart")
+            app = replace(self._app, config=new)
+            _check(app)
+        except SegmentdError as error:
+            self._metrics.reloaded(well=False)
+            _log.error("reload_refused", reason=error.message)
+            return
+        self._app = app
+        self._cycles.restart(app)
+        self._schedule(old.sources, new.sources)
+        self._metrics.reloaded(well=True)
+        _log.info("reloaded", sources=len(new.sources))
+
+    def _store_problem(self) -> str | None:
+        try:
+            self._app.store.next_due()
+        except SegmentdError as error:
+            return f"store: {type(error).__name__}"
+        return None
+
+
+def _check(app: App) -> None:
+    """What the file alone does not tell: rules and schedules. ConfigError names the first fault."""
+    shop = app.shop()
+    compile_rules({segment.key: segment.where for segment in app.config.segments}, shop)
+    for connector in app.config.sources.values():
+        _schedule_of(connector, shop.time_zone)
+
+
+def _schedule_of(connector: ConnectorConfig, zone: str) -> Schedule:
+    if connector.cron is not None:
+        return Cron(connector.cron, zone)
+    assert connector.every is not None  # noqa: S101 - the configuration sets one of both
+    return Every(connector.every)

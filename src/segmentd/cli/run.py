@@ -1,0 +1,69 @@
+"""``run`` and ``healthcheck``."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from segmentd.cli.common import Invocation, pass_invocation
+from segmentd.cli.exits import Exit
+from segmentd.cli.signals import Signals
+
+
+@click.command()
+@pass_invocation
+def run(invocation: Invocation) -> int:
+    """Keep everything up to date until stopped: pull, segment and push by schedule.
+
+    SIGTERM and Ctrl-C end it within 10 seconds, a second one at once; SIGHUP reads the
+    configuration again.
+    """
+    signals = Signals()
+    signals.install()
+    config = invocation.start("info")
+
+    from segmentd.cli.daemon import serve
+    from segmentd.config import load_config
+
+    if not serve(config, lambda: load_config(invocation.config_path), signals):
+        # a job hangs in a request: the interpreter would wait for its thread. Nothing is lost
+        sys.stderr.flush()
+        os._exit(Exit.OK)
+    return Exit.OK
+
+
+@click.command()
+@pass_invocation
+def healthcheck(invocation: Invocation) -> int:
+    """Ask the running daemon whether it is alive; ends with 0 or 1, for a container's probe."""
+    host, port = _address(invocation)
+    connection = http.client.HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", "/livez")
+        status = connection.getresponse().status
+    except OSError as error:
+        click.echo(f"no answer from {host} port {port}: {error.strerror or error}", err=True)
+        return Exit.UNEXPECTED
+    finally:
+        connection.close()
+    return Exit.OK if status == http.HTTPStatus.OK else Exit.UNEXPECTED
+
+
+def _address(invocation: Invocation) -> tuple[str, int]:
+    """Where the daemon listens, read without importing the connectors: a probe runs often."""
+    from segmentd.config import DEFAULT_FILE
+    from segmentd.config_file import ConfigFile
+    from segmentd.config_tables import WebTable
+
+    file = ConfigFile(
+        invocation.config_path or Path(os.environ.get("SEGMENTD_CONFIG") or DEFAULT_FILE)
+    )
+    web = file.parse(WebTable, "web", file.table("web"))
+    if not web.enabled or web.port == 0:
+        raise file.error("web", "names no port that could be asked")
+    anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
+    return anywhere.get(web.host, web.host), web.port
