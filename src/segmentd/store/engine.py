@@ -1,0 +1,185 @@
+"""Opens the database and gives out transactions: many readers, one writer at a time.
+
+On SQLite a writer begins IMMEDIATE. The driver's own way (no transaction before the first write)
+loses updates, and a deferred transaction that turns into a writer fails at once with
+SQLITE_BUSY_SNAPSHOT whatever the busy timeout (sqlite.org/isolation.html). On PostgreSQL writers
+take one advisory lock, so that both databases have the same order of events: ids and marks are
+given out without gaps of visibility, and no two writers can deadlock.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from segmentd.domain.errors import ConfigError, LockedError, TransientError
+from segmentd.pipeline.ports import Lease
+from segmentd.store.errors import translated
+from segmentd.store.tables import LeaseRow
+
+BUSY_SECONDS = 10
+"""How long a writer waits for another one."""
+WRITER_LOCK = 0x5E6D
+"""Key of the advisory lock on PostgreSQL; any number that nobody else in the database uses."""
+
+_LEASES = LeaseRow.metadata.tables["leases"]
+
+
+def parse_url(url: str) -> URL:
+    """The database's address; ConfigError for one that we cannot use."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigError(
+            "store.url is no database address; write for example sqlite:///segmentd.db"
+        ) from error
+    if parsed.drivername == "sqlite" and parsed.database not in {None, "", ":memory:"}:
+        return parsed
+    if parsed.drivername in {"postgresql", "postgresql+psycopg"}:
+        return parsed.set(drivername="postgresql+psycopg")
+    raise ConfigError(
+        "store.url must be sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE, "
+        f"not {parsed.render_as_string(hide_password=True)}"
+    )
+
+
+class Database:
+    """One database: its engine, and the only two ways to a connection."""
+
+    def __init__(
+        self, url: str | URL, *, busy_seconds: float = BUSY_SECONDS, migrating: bool = False
+    ) -> None:
+        self.url = url if isinstance(url, URL) else parse_url(url)
+        self.sqlite = self.url.drivername == "sqlite"
+        self.busy_seconds = busy_seconds
+        self._migrating = migrating
+        self.engine = self._sqlite() if self.sqlite else self._postgres()
+        # threads of one process queue here instead of polling the file's lock
+        self._writer = threading.Lock()
+
+    @property
+    def path(self) -> Path | None:
+        """The file, for SQLite."""
+        return Path(str(self.url.database)) if self.sqlite else None
+
+    @property
+    def place(self) -> str:
+        """The database as errors call it, without secrets."""
+        if self.sqlite:
+            return f"the database {self.path}"
+        where = self.url.host or self.url.query.get("host") or "the local server"
+        return f"the database {self.url.database} at {where}"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the database and changes nothing."""
+        with translated(self.place), self.engine.connect() as connection:
+            if not self.sqlite:
+                connection = connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def write(self, lease: Lease | None = None) -> Iterator[Connection]:
+        """A transaction that changes something; LockedError if ``lease`` was taken over."""
+        if not self._writer.acquire(timeout=self.busy_seconds * 6):
+            raise TransientError(f"{self.place} is locked by another thread")
+        try:
+            with translated(self.place), self.engine.connect() as connection:
+                connection = connection.execution_options(begin="BEGIN IMMEDIATE")
+                with connection.begin():
+                    if not self.sqlite:
+                        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
+                    if lease is not None:
+                        check_lease(connection, lease)
+                    yield connection
+        finally:
+            self._writer.release()
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self.engine.dispose()
+
+    def _sqlite(self) -> Engine:
+        engine = create_engine(
+            self.url, connect_args={"timeout": self.busy_seconds, "cached_statements": 256}
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        if self._migrating:
+            event.listen(engine, "connect", _ignore_foreign_keys)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    def _postgres(self) -> Engine:
+        return create_engine(
+            self.url,
+            # without it the first statement after a restart of the server fails
+            pool_pre_ping=True,
+            connect_args={
+                "options": f"-c timezone=UTC -c lock_timeout={int(self.busy_seconds * 1000)}",
+                "connect_timeout": 10,
+                "application_name": "segmentd",
+            },
+        )
+
+
+def check_lease(connection: Connection, lease: Lease) -> None:
+    """LockedError unless ``lease`` is still the newest of its name."""
+    columns = _LEASES.c
+    row = connection.execute(
+        select(columns.epoch, columns.holder).where(columns.name == lease.name)
+    ).one_or_none()
+    if row is None or row.epoch != lease.epoch or row.holder != lease.holder:
+        raise LockedError(
+            f"{lease.name} was taken over by another process; what this one was doing is dropped"
+        )
+
+
+def create_file(path: Path) -> None:
+    """Make an empty file that only we can read; the journal files beside it inherit its mode."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileNotFoundError as error:
+        raise ConfigError(f"the folder {path.parent} of store.url does not exist") from error
+    except PermissionError as error:
+        raise ConfigError(
+            f"the folder {path.parent} of store.url is not writable for us"
+        ) from error
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    # the driver would begin and commit behind our back
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode = WAL",
+        # NORMAL may roll committed cursors and receipts back at power loss (sqlite.org/wal.html)
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "cache_size = -65536",
+        "temp_store = MEMORY",
+        # an erased person's data must not stay in free pages
+        "secure_delete = ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _ignore_foreign_keys(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    # a batch alter drops the old table, and with foreign keys on that empties its child tables
+    connection.execute("PRAGMA foreign_keys = OFF")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    options: dict[str, Any] = dict(connection.get_execution_options())
+    connection.exec_driver_sql(options.get("begin", "BEGIN"))

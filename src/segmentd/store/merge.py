@@ -1,0 +1,33 @@
+"""Two profiles turn out to be one person."""
+
+from __future__ import annotations
+
+from segmentd.store.saving import Saving
+
+_MOVED = ("customers", "orders", "order_lines", "refunds", "checkouts", "events", "ledger")
+"""Whose rows simply change hands."""
+_DROPPED = ("consents", "traits", "scores", "relative_values", "memberships",
+            "membership_changes", "dirty", "profiles")  # fmt: skip
+"""Whose rows are computed or known of the other profile; the profile itself goes last."""
+
+
+def merge_profiles(saving: Saving, old: int, new: int) -> None:
+    """Move everything of ``old`` to ``new``: one history, and no second entry into a segment.
+
+    Of a segment that both were in at some time the history of ``new`` stays.
+    """
+    bulk = saving.bulk
+    for table in _MOVED:
+        bulk.execute(f"UPDATE {table} SET profile_id = ? WHERE profile_id = ?", new, old)  # noqa: S608
+    for table in ("memberships", "membership_changes"):
+        bulk.execute(
+            f"UPDATE {table} SET profile_id = ? WHERE profile_id = ? AND segment NOT IN "  # noqa: S608
+            "(SELECT segment FROM membership_changes WHERE profile_id = ?)",
+            new,
+            old,
+            new,
+        )
+    for table in _DROPPED:
+        bulk.execute(f"DELETE FROM {table} WHERE profile_id = ?", old)  # noqa: S608
+    saving.dirty.discard(old)
+    saving.dirty.add(new)

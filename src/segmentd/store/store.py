@@ -1,0 +1,49 @@
+"""Puts the parts of the store together."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from segmentd.store.engine import Database
+from segmentd.store.leases import LeaseStore
+from segmentd.store.migrate import upgrade
+from segmentd.store.pull import PullStore
+from segmentd.store.push import PushStore
+from segmentd.store.reads import ReadStore
+
+
+class Store(LeaseStore, PullStore, PushStore, ReadStore):
+    """An open database. Its methods may be called from several threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def ping(self) -> None:
+        """Raise what keeps the database from being read."""
+        with self._database.read() as connection:
+            connection.exec_driver_sql("SELECT 1 FROM leases LIMIT 1")
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_store(url: str) -> Store:
+    """Open the database at ``url``; an empty or older one is upgraded, a newer one refused.
+
+    ConfigError: the address, the file or the rights are wrong. AuthError: the server refuses us.
+    SchemaError: the database is newer, or not ours. TransientError: locked or unreachable.
+    """
+    upgrade(url)
+    return Store(Database(url))
