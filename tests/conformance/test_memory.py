@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from segmentd.sdk.testing.conformance import DestinationConformance, SourceConformance
-from segmentd.sdk.testing.destination_suite import Bench
+from segmentd.sdk.testing.conformance import (
+    DestinationBench,
+    DestinationConformance,
+    SourceConformance,
+)
 from segmentd.sdk.testing.memory import (
     MemoryDestination,
     MemoryLists,
     MemoryShop,
     MemorySource,
 )
-from segmentd.sdk.testing.sandbox import ShopSandbox
+from segmentd.sdk.testing.sandbox import Sandbox, ShopSandbox
 
 
 class TestMemorySource(SourceConformance):
@@ -27,7 +30,7 @@ class TestMemoryTags(DestinationConformance):
     destination_class = MemoryDestination
     extra_settings: ClassVar = {"batch_size": 4}
 
-    def spoil(self, bench: Bench, customer_id: str) -> bool:
+    def spoil(self, bench: DestinationBench[Sandbox], customer_id: str) -> bool:
         assert isinstance(bench.sandbox, ShopSandbox)
         bench.sandbox.set_tags(customer_id, [f"tag {number}" for number in range(250)])
         return True

@@ -214,9 +214,11 @@ class DestinationConformance:
         shop = shop_of(bench)
         people = put_people(bench, 1)
 
+        meanwhile = [FOREIGN]
+
         def interfere(request: Request, handle: faults.Handler) -> Response:
-            if shop.is_write(request):
-                shop.set_tags(key_of(people[0]), FOREIGN)
+            if meanwhile and shop.is_write(request):
+                shop.set_tags(key_of(people[0]), meanwhile.pop())
             return handle(request)
 
         shop.faults[:] = [interfere] * 50
