@@ -62,13 +62,12 @@ def _filled(kind: type[Sandbox], connector: str, data: str | None, until: dateti
 
 
 def _instructions(made: Sandbox, connector: str, url: str) -> Iterator[str]:
-    settings = made.settings(url)
+    settings = {"connector": connector, **made.settings(url)}
     is_shop = isinstance(made, ShopSandbox)
-    yield f"# the sandbox of {connector} answers at {url} until Ctrl-C"
+    yield f"# the sandbox of {connector}: {url}"
     if is_shop:
         yield f"# its present is {made.clock.now():%Y-%m-%dT%H:%M:%SZ}: see --now"
     yield f"[{'sources' if is_shop else 'destinations'}.{connector}]"
-    yield f'connector = "{connector}"'
     for key, value in settings.items():
         # JSON's texts, numbers and flags are TOML's
         yield f"{key} = {json.dumps(value)}"
@@ -77,4 +76,6 @@ def _instructions(made: Sandbox, connector: str, url: str) -> Iterator[str]:
         yield f'connector = "{connector}"'
         yield f'source = "{connector}"'
     for key, value in made.credentials().items():
-        yield f"export {settings[f'{key}_env']}={value}"
+        if variable := settings.get(f"{key}_env"):
+            yield f"export {variable}={value}"
+    yield "# answers until Ctrl-C"
