@@ -30,6 +30,8 @@ _XS = ((1, 1.0), (15, 60.0))
 _S = ((3, 1.0), (60, 60.0))
 _M = ((10, 1.0), (150, 60.0))
 _L = ((75, 1.0), (700, 60.0))
+_ABOUT_ROWS = frozenset({400, 404, 409, 413, 422})
+_OF_ALL_PLATFORMS = frozenset({402, 408, 423, 425, 429})
 
 
 @dataclass(frozen=True)
@@ -133,14 +135,22 @@ class Refused(RejectedError):  # noqa: N818 - an answer of Klaviyo, handled row 
         super().__init__(f"Klaviyo refuses {operation.id} ({status}): {found[0].reason}")
         self.status = status
         self.problems = found
+        self._operation = operation
 
     @property
     def of_request(self) -> bool:
         """The request as a whole is wrong: no row of it can be the reason."""
-        pointers = [problem.pointer or "" for problem in self.problems]
-        return any(problem.parameter for problem in self.problems) or any(
-            "/relationships" in pointer for pointer in pointers
+        if self.status == 404:
+            return "{id}" not in self._operation.path or self._at_relationships
+        return (
+            self.status not in _ABOUT_ROWS
+            or self._at_relationships
+            or any(problem.parameter for problem in self.problems)
         )
+
+    @property
+    def _at_relationships(self) -> bool:
+        return any("/relationships" in (problem.pointer or "") for problem in self.problems)
 
 
 @contextmanager
@@ -187,8 +197,8 @@ class Klaviyo:
     ) -> Any:
         """The answer's payload, None if it has none.
 
-        Raises Refused for 400, 404, 409 and 413 in Klaviyo's own words; AuthError naming the
-        scopes; ConfigError for a retired revision; TransientError for everything else.
+        Raises Refused for a 4xx in Klaviyo's own words; AuthError naming the scopes; ConfigError
+        for a retired revision; TransientError for everything else.
         """
         self._pace(operation)
         response = self._http.request(
@@ -226,6 +236,12 @@ class Klaviyo:
         for page in paginate(fetch):
             yield from page.items
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass because Klaviyo needs it."""
+        self._runtime.meter.waits += 1
+        self._runtime.meter.waited += seconds
+        self._runtime.sleep(seconds)
+
     def _pace(self, operation: Operation) -> None:
         if operation.id not in self._pacers:
             self._pacers[operation.id] = WindowLimits(self._runtime, operation.limits)
@@ -247,7 +263,7 @@ class Klaviyo:
             )
         if 200 <= status < 300:
             raise TransientError(f"{response.place}: {status} is no answer to {operation.id}")
-        if status in {400, 404, 409, 413}:
+        if 400 <= status < 500 and status not in _OF_ALL_PLATFORMS:
             raise self._refused(operation, response)
         classify_status(response)
 

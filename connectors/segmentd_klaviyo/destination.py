@@ -19,10 +19,11 @@ from segmentd.sdk import (
 from segmentd_klaviyo import client as api
 from segmentd_klaviyo.client import Klaviyo, refusals_named
 from segmentd_klaviyo.lists import Lists
-from segmentd_klaviyo.mapping import address, quotable
+from segmentd_klaviyo.mapping import address
 from segmentd_klaviyo.members import BATCH, Members, Target
 from segmentd_klaviyo.settings import KlaviyoSettings
 
+_LONGEST_NAME = 255
 _AT_ONCE = 10 * BATCH
 """Changes that are sorted by list before they are sent."""
 
@@ -38,8 +39,8 @@ class KlaviyoDestination(Destination):
         own = cast("KlaviyoSettings", settings)
         self._fill_flow_lists = own.fill_flow_lists
         self._klaviyo = Klaviyo(own, runtime)
-        self._lists = Lists(self._klaviyo, runtime)
-        self._members = Members(self._klaviyo, self._lists, own, runtime)
+        self._lists = Lists(self._klaviyo)
+        self._members = Members(self._klaviyo, self._lists, own)
 
     def info(self) -> DestinationInfo:
         """The account's name. A key tells its rights to write only by writing."""
@@ -53,11 +54,11 @@ class KlaviyoDestination(Destination):
         return DestinationInfo(str(contact.get("organization_name") or "Klaviyo"), warnings)
 
     def check_name(self, name: str) -> None:
-        """A list's name must be one that can be looked for."""
-        if not name or name != name.strip() or not quotable(name):
+        """Klaviyo states no rule for names: refused is what could not be found again."""
+        if name != name.strip() or not name.isprintable() or not 1 <= len(name) <= _LONGEST_NAME:
             raise ConfigError(
-                f"{name!r} cannot be the name of a Klaviyo list: no quotes, backslashes, control "
-                "characters or outer blanks"
+                f"{name[:80]!r} cannot be the name of a Klaviyo list: 1 to {_LONGEST_NAME} "
+                "characters, no control characters, no outer blanks"
             )
 
     def prepare(self, names: Mapping[str, str | None]) -> Mapping[str, str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from segmentd.sdk import Runtime, SafetyStop, TransientError
+from segmentd.sdk import SafetyStop, TransientError
 from segmentd_klaviyo import client as api
 from segmentd_klaviyo.client import Klaviyo, Refused
-from segmentd_klaviyo.mapping import any_of, list_body, portions
+from segmentd_klaviyo.mapping import any_of, list_body, portions, quotable
 
 _TRIES = 3
 _LONGEST_WAIT = 60.0
@@ -17,9 +17,8 @@ _LONGEST_WAIT = 60.0
 class Lists:
     """The lists of one account."""
 
-    def __init__(self, klaviyo: Klaviyo, runtime: Runtime) -> None:
+    def __init__(self, klaviyo: Klaviyo) -> None:
         self._klaviyo = klaviyo
-        self._runtime = runtime
 
     def check(self, name: str, list_id: str) -> None:
         """SafetyStop if the list is gone; it is never silently made anew."""
@@ -37,9 +36,8 @@ class Lists:
     def find(self, names: Sequence[str]) -> dict[str, str]:
         """Name → id of the lists that exist. SafetyStop if several have one of the names."""
         found: dict[str, list[str]] = defaultdict(list)
-        for portion in portions(names):
-            # the filter takes a name only inside of a list (x-klaviyo-filters of get_lists)
-            query = {"filter": any_of("name", portion), "fields[list]": "name", "page[size]": "10"}
+        for filters in _filters(names):
+            query = {"fields[list]": "name", "page[size]": "10", **filters}
             for record in self._klaviyo.many(api.LISTS, params=query):
                 found[str(record["attributes"].get("name"))].append(record["id"])
         for name in names:
@@ -75,5 +73,16 @@ class Lists:
                 wait = error.retry_after
                 if wait is None or wait > _LONGEST_WAIT or attempt == _TRIES - 1:
                     raise
-                self._runtime.sleep(wait)
+                self._klaviyo.wait(wait)
         raise AssertionError
+
+
+def _filters(names: Sequence[str]) -> Iterator[dict[str, str]]:
+    """What to ask for to see all lists with these names."""
+    if not all(quotable(name) for name in names):
+        # a name with a quote in it cannot be asked for: then all lists are read
+        yield {}
+        return
+    for portion in portions(names):
+        # the filter takes a name only inside of a list (x-klaviyo-filters of get_lists)
+        yield {"filter": any_of("name", portion)}

@@ -7,11 +7,11 @@ for it).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from segmentd.sdk import Change, Outcome, Receipt, Runtime, TransientError
+from segmentd.sdk import Change, Outcome, Receipt, TransientError
 from segmentd_klaviyo import client as api
 from segmentd_klaviyo.client import Klaviyo, Refused
 from segmentd_klaviyo.lists import Lists
@@ -35,6 +35,7 @@ BATCH = 1000
 FEW = 24
 """Below so many rows no import job is worth its polling (developers.klaviyo.com, "Use Klaviyo's
 Bulk Profile Import API": not for a few profiles)."""
+_MOST_SUSPECTS = 10
 _PAGE = {"page[size]": "100"}
 Rows = dict[str, list[Change]]
 """Address or profile id → the changes that ask for it."""
@@ -60,14 +61,11 @@ class Sent:
 class Members:
     """Members of the lists of one account; every method waits until its work is done."""
 
-    def __init__(
-        self, klaviyo: Klaviyo, lists: Lists, settings: KlaviyoSettings, runtime: Runtime
-    ) -> None:
+    def __init__(self, klaviyo: Klaviyo, lists: Lists, settings: KlaviyoSettings) -> None:
         self._klaviyo = klaviyo
         self._lists = lists
         self._poll_every = settings.poll_every.total_seconds()
         self._max_wait = settings.max_wait.total_seconds()
-        self._runtime = runtime
 
     def settle(self, list_ids: Set[str]) -> None:
         """Wait for imports into these lists that an earlier run, or somebody else, began.
@@ -120,7 +118,7 @@ class Members:
             try:
                 profile = self._klaviyo.one(api.UPSERT, json=profile_body(email))
             except Refused as error:
-                if error.of_request or error.status == 404:
+                if error.of_request:
                     raise
                 yield from _rejected(asked, error.problems[0])
             else:
@@ -214,9 +212,7 @@ class Members:
         pause, waited = 1.0, 0.0
         while waited < self._max_wait:
             pause = min(pause, self._poll_every)
-            self._runtime.meter.waits += 1
-            self._runtime.meter.waited += pause
-            self._runtime.sleep(pause)
+            self._klaviyo.wait(pause)
             waited += pause
             pause *= 2
             job = self._job(job_id)
@@ -241,21 +237,26 @@ class Members:
         One bad row refuses a whole request. Klaviyo often points at it; where it does not, the
         rest is halved until it is found.
         """
-        waiting = [list(rows)]
+        waiting, suspects, taken = [list(rows)], list[Sent](), False
         while waiting:
             part = waiting.pop()
             try:
                 answer = send(part)
             except Refused as error:
                 bad = self._blamed(target, error, part)
+                if not bad and len(part) == 1:
+                    suspects.append(Sent(part, problem=error.problems[0]))
+                    # where nothing at all is taken, it is hardly the rows
+                    if len(suspects) > _MOST_SUSPECTS and not taken:
+                        raise
             else:
+                taken = True
                 yield Sent(part, answer)
                 continue
             for index, problem in bad.items():
                 yield Sent([part[index]], problem=problem)
-            rest = [row for index, row in enumerate(part) if index not in bad]
-            middle = len(rest) if bad else len(rest) // 2
-            waiting += [half for half in (rest[middle:], rest[:middle]) if half]
+            waiting += _again(part, bad)
+        yield from suspects
 
     def _blamed(self, target: Target, error: Refused, part: Sequence[str]) -> dict[int, Problem]:
         """Index → problem of the rows that a refusal is about; empty if it does not say.
@@ -268,7 +269,16 @@ class Members:
         self._lists.check(target.name, target.id)
         if error.of_request:
             raise error
-        return {0: error.problems[0]} if len(part) == 1 else {}
+        return {}
+
+
+def _again(part: Sequence[str], bad: Collection[int]) -> list[list[str]]:
+    """What to send again: the rest; halves, if nobody knows which row is bad."""
+    rest = [row for index, row in enumerate(part) if index not in bad]
+    if bad or len(rest) < 2:
+        return [rest] if bad and rest else []
+    middle = len(rest) // 2
+    return [rest[middle:], rest[:middle]]
 
 
 def _rejected(asked: Sequence[Change], problem: Problem) -> Iterator[Receipt]:

@@ -92,6 +92,11 @@ class KlaviyoSandbox(ListSandbox):
         self.account.lists[record.id] = record
         return record.id
 
+    def delete_list(self, name: str) -> None:
+        """A person deletes a list in Klaviyo."""
+        lists = self.account.lists
+        self.account.lists = {key: record for key, record in lists.items() if record.name != name}
+
     def put_profile(
         self, email: str, consent: str | None = None, suppressed: str | None = None, **more: str
     ) -> str:

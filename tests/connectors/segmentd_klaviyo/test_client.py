@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from segmentd.sdk import ConfigError, RejectedError, TransientError
+from segmentd.sdk import AuthError, ConfigError, TransientError
 from segmentd.sdk.testing import faults
 from segmentd.sdk.testing.sandbox import Fault
 from segmentd_klaviyo import client
 from segmentd_klaviyo.client import Klaviyo, Operation, Refused
 from segmentd_klaviyo.destination import KlaviyoDestination
+from segmentd_klaviyo.mapping import Problem
 from segmentd_klaviyo.sandbox import KlaviyoSandbox, document
 
 OPERATIONS = [value for value in vars(client).values() if isinstance(value, Operation)]
@@ -61,9 +62,29 @@ def test_a_refusal_carries_what_klaviyo_says(klaviyo: Klaviyo) -> None:
 
 
 @pytest.mark.parametrize(
+    ("operation", "status", "problem", "of_request"),
+    [
+        (client.IMPORT, 400, Problem("invalid", "no"), False),
+        (client.IMPORT, 413, Problem("invalid", "no"), False),
+        (client.IMPORT, 422, Problem("invalid", "no"), False),
+        (client.IMPORT, 400, Problem("invalid", "no", parameter="revision"), True),
+        (client.IMPORT, 400, Problem("invalid", "no", pointer="/data/relationships/lists"), True),
+        (client.IMPORT, 404, Problem("not_found", "no"), True),
+        (client.IMPORT, 415, Problem("unsupported", "no"), True),
+        (client.REMOVE_MEMBERS, 404, Problem("not_found", "no"), False),
+    ],
+)
+def test_a_refusal_is_about_rows_or_about_the_request(
+    operation: Operation, status: int, problem: Problem, of_request: bool
+) -> None:
+    assert Refused(status, [problem], operation).of_request is of_request
+
+
+@pytest.mark.parametrize(
     ("fault", "kind"),
     [
-        (faults.status(415), RejectedError),
+        (faults.status(415), TransientError),
+        (faults.status(423), AuthError),
         (faults.redirect("https://elsewhere.example/"), ConfigError),
         (faults.status(410), ConfigError),
         (

@@ -87,7 +87,7 @@ class TestInfo:
 
 
 class TestNames:
-    @pytest.mark.parametrize("name", ["", " VIP", "VIP ", '12" vinyl', "a\\b", "a\nb"])
+    @pytest.mark.parametrize("name", ["", " VIP", "VIP ", "a\nb", "x" * 256])
     def test_a_name_that_cannot_be_looked_for_is_refused(
         self, destination: KlaviyoDestination, name: str
     ) -> None:
@@ -113,6 +113,15 @@ class TestPrepare:
         self, sandbox: KlaviyoSandbox, destination: KlaviyoDestination
     ) -> None:
         wanted = {f"List {number}": sandbox.put_list(f"List {number}") for number in range(25)}
+        assert destination.prepare(dict.fromkeys(wanted)) == wanted
+        assert sandbox.writes() == 0
+
+    def test_a_name_that_no_filter_can_hold_is_found_among_all_lists(
+        self, sandbox: KlaviyoSandbox, destination: KlaviyoDestination
+    ) -> None:
+        for number in range(15):
+            sandbox.put_list(f"List {number}")
+        wanted = {name: sandbox.put_list(name) for name in ('12" vinyl', "back\\slash", "VIP")}
         assert destination.prepare(dict.fromkeys(wanted)) == wanted
         assert sandbox.writes() == 0
 
@@ -363,6 +372,21 @@ class TestManyAdds:
         sandbox.account.refused |= {emails[7], emails[8]}
         list(destination.apply([add(email) for email in emails], names))
         assert asked(sandbox, "POST", JOBS) == 2
+
+    def test_where_every_row_is_refused_it_is_not_the_rows(
+        self,
+        sandbox: KlaviyoSandbox,
+        destination: KlaviyoDestination,
+        names: dict[str, str],
+    ) -> None:
+        emails = people(500)
+        sandbox.account.refused |= set(emails)
+        sandbox.account.pointers = False
+        receipts: list[Receipt] = []
+        with pytest.raises(ConfigError, match="bulk_import_profiles"):
+            receipts.extend(destination.apply([add(email) for email in emails], names))
+        assert receipts == []
+        assert asked(sandbox, "POST", JOBS) < 40
 
     @pytest.mark.parametrize("pointers", [True, False])
     def test_rows_that_fail_inside_of_a_job_are_rejected(
