@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from segmentd.sdk import (
     AuthError,
@@ -20,6 +20,7 @@ from segmentd_woocommerce.errors import (
     BadSignatureError,
     BusyError,
     NotSignedInError,
+    TooMuchError,
     classify,
     classify_root,
 )
@@ -31,6 +32,7 @@ _SMALLEST_PAGE = 10
 """The start of WordPress alone takes 0.1 s: still smaller pages only add load."""
 _PAGES_BEFORE_GROWING = 20
 
+T = TypeVar("T")
 Row = dict[str, Any]
 """A record as the store shows it."""
 
@@ -90,9 +92,14 @@ class WooClient:
         return call(attempt, RetryPolicy(), self._runtime)
 
     def named(
-        self, path: str, ids: list[int], params: Mapping[str, str], tries: int = 6
+        self,
+        path: str,
+        ids: Sequence[int],
+        params: Mapping[str, str],
+        *,
+        divisible: bool = False,
     ) -> list[Row]:
-        """Those of ``ids`` (at most 100) that a list still has."""
+        """Those of ``ids`` (at most 100) that a list still has; see ``write``."""
         asked = {"include": ",".join(map(str, ids)), "per_page": str(len(ids))}
         wanted = set(ids)
 
@@ -100,22 +107,40 @@ class WooClient:
             response = self._request("GET", path, params={**params, **asked}, retry=False)
             return [row for row in rows_of(response) if row["id"] in wanted]
 
-        return call(attempt, RetryPolicy(attempts=tries), self._runtime)
+        return self._persist(attempt, divisible=divisible)
 
     def count(self, path: str, params: Mapping[str, str]) -> int | None:
         """How many rows a list has."""
         listing = self._part(path, {**params, "per_page": "1", "_fields": "id"}, 0, 1, retry=True)
         return listing.total
 
-    def write(self, method: str, path: str, body: object, tries: int, **params: str) -> Any:
-        """Change something, at most ``tries`` times; only for what may be done twice."""
-        return call(
-            lambda: self._request(
+    def write(
+        self, method: str, path: str, body: object, *, divisible: bool = False, **params: str
+    ) -> Any:
+        """Change something that may be changed twice; the answer's JSON.
+
+        ``divisible``: if the host cannot do it all, TooMuchError at once instead of trying again.
+        """
+
+        def attempt() -> Any:
+            return self._request(
                 method, path, params=params, json=body, write=True, retry=False
-            ).json(),
-            RetryPolicy(attempts=tries),
-            self._runtime,
-        )
+            ).json()
+
+        return self._persist(attempt, divisible=divisible)
+
+    def _persist(self, attempt: Callable[[], T], *, divisible: bool) -> T:
+        def once() -> T:
+            try:
+                return attempt()
+            except BusyError:
+                raise
+            except TransientError as error:
+                if divisible:
+                    raise TooMuchError(error.message) from error
+                raise
+
+        return call(once, RetryPolicy(), self._runtime)
 
     def prove_write(self) -> None:
         """Ask for a change of no customer: shows whether the key may write and use batches."""

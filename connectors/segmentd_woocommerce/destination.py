@@ -7,7 +7,7 @@ ever sent: items of a batch are not validated, and a wrong e-mail in one would e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -30,15 +30,15 @@ from segmentd.sdk import (
     tag_key,
 )
 from segmentd_woocommerce.client import LARGEST_PAGE, Row, WooClient
-from segmentd_woocommerce.errors import BusyError, ForbiddenError, MissingError
+from segmentd_woocommerce.errors import ForbiddenError, MissingError, TooMuchError
 from segmentd_woocommerce.mapping import meta_value, tags_in
 from segmentd_woocommerce.settings import WooCommerceSettings
 
 _FIELDS = "id,date_modified_gmt,meta_data"
 _LONGEST_NAME = 255
-_TRIES = 6
-_TRIES_OF_MANY = 2
-"""Many at once that fail twice are halved: a slow host needs 3 s and more for 100 customers."""
+_INDIVISIBLE = 10
+"""So many customers and fewer are tried again as they are, more are halved first: a slow host
+needs 3 s and more for 100."""
 _PORTION_WITHOUT_BATCH = 10
 """Customers read at once if they are written one by one: the value must be fresh."""
 
@@ -131,8 +131,8 @@ class WooCommerceDestination(Destination):
     def _apply(self, tasks: list[_Task]) -> Iterator[Receipt]:
         try:
             rows = self._read(tasks)
-        except TransientError as error:
-            yield from self._halves(tasks, error)
+        except TooMuchError:
+            yield from self._halves(tasks)
             return
         due = []
         for task in tasks:
@@ -153,10 +153,8 @@ class WooCommerceDestination(Destination):
         if due:
             yield from self._write(due)
 
-    def _halves(self, tasks: list[_Task], error: TransientError) -> Iterator[Receipt]:
+    def _halves(self, tasks: list[_Task]) -> Iterator[Receipt]:
         """The same in two portions, read anew: a write that failed may have been done."""
-        if len(tasks) == 1 or isinstance(error, BusyError):
-            raise error
         middle = len(tasks) // 2
         yield from self._apply(tasks[:middle])
         yield from self._apply(tasks[middle:])
@@ -165,7 +163,8 @@ class WooCommerceDestination(Destination):
         """The customers as they are now; without those that are gone."""
         ids = [task.id for task in tasks]
         params = {"role": "all", "_fields": _FIELDS}
-        rows = {row["id"]: row for row in self._client.named("customers", ids, params, _tries(ids))}
+        listed = self._client.named("customers", ids, params, divisible=_is_divisible(ids))
+        rows = {row["id"]: row for row in listed}
         for id_ in ids:
             if id_ not in rows and (row := self._read_one(id_)) is not None:
                 rows[id_] = row
@@ -196,11 +195,13 @@ class WooCommerceDestination(Destination):
             body = {"update": [{"id": task.id, **self._meta(task)} for task in tasks]}
             try:
                 # no _fields here: it would empty the answer
-                answer = self._client.write("POST", "customers/batch", body, _tries(tasks))
+                answer = self._client.write(
+                    "POST", "customers/batch", body, divisible=_is_divisible(tasks)
+                )
             except ForbiddenError as error:
                 self._give_up_batches(error)
-            except TransientError as error:
-                yield from self._halves(tasks, error)
+            except TooMuchError:
+                yield from self._halves(tasks)
                 return
             else:
                 yield from self._receipts(tasks, answer)
@@ -211,7 +212,7 @@ class WooCommerceDestination(Destination):
     def _write_one(self, task: _Task) -> Iterator[Receipt]:
         path = f"customers/{task.id}"
         try:
-            row = self._client.write("PUT", path, self._meta(task), _TRIES, _fields=_FIELDS)
+            row = self._client.write("PUT", path, self._meta(task), _fields=_FIELDS)
         except MissingError:
             yield from task.receipts(Outcome.GONE)
         except ForbiddenError as error:
@@ -247,8 +248,8 @@ class WooCommerceDestination(Destination):
             yield from task.receipts(Outcome.REJECTED, detail)
 
 
-def _tries(many: list[Any]) -> int:
-    return _TRIES if len(many) == 1 else _TRIES_OF_MANY
+def _is_divisible(many: Sequence[object]) -> bool:
+    return len(many) > _INDIVISIBLE
 
 
 def _failed(task: _Task, error: Mapping[str, Any]) -> Iterator[Receipt]:

@@ -17,6 +17,7 @@ from segmentd.sdk import (
     ConfigError,
     HttpResponse,
     RejectedError,
+    SegmentdError,
     TransientError,
     classify_status,
     retry_after,
@@ -56,6 +57,10 @@ class MissingError(RejectedError):
 
 class BusyError(TransientError):
     """The host asks to come later: asking for less would not help."""
+
+
+class TooMuchError(SegmentdError):
+    """The host failed at something that can be asked for in parts."""
 
 
 def classify(response: HttpResponse) -> None:
