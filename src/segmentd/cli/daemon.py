@@ -190,7 +190,7 @@ class Daemon:
 
     def _store_problem(self) -> str | None:
         try:
-            self._app.store.next_due()
+            self._app.store.ping()
         except SegmentdError as error:
             return f"store: {type(error).__name__}"
         return None

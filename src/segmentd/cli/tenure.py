@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from segmentd.bootstrap import holder
 from segmentd.domain.errors import LockedError, TransientError
 from segmentd.pipeline.ports import Lease, LeasePort
+from segmentd.store.leases import this_process
 
 TTL = timedelta(minutes=3)
 _RENEW_SECONDS = 30.0
@@ -48,7 +48,7 @@ class Tenure:
         """Take the lease; LockedError names who has it and since when."""
         if self._exclusive:
             try:
-                self._lease = self._leases.acquire("daemon", holder(), TTL, self._clock())
+                self._lease = self._leases.acquire("daemon", this_process(), TTL, self._clock())
             except LockedError as error:
                 raise LockedError(
                     f"another segmentd run works on this database: {error.message}",
