@@ -18,6 +18,7 @@ from segmentd.store.tables import CursorRow
 from segmentd.store.types import epoch
 
 Values = tuple[Any, ...]
+Found = Row[*tuple[Any, ...]]
 TABLES = CursorRow.metadata.tables
 
 
@@ -32,7 +33,7 @@ class Bulk:
         """An instant as statements take it here and rows return it."""
         return epoch(value) if self.sqlite and value is not None else value
 
-    def rows(self, statement: str, *values: Any) -> Sequence[Row[Any]]:
+    def rows(self, statement: str, *values: Any) -> Sequence[Found]:
         """All rows that a statement returns."""
         return self.connection.exec_driver_sql(self._spell(statement), self._pass(values)).all()
 
@@ -62,15 +63,23 @@ class Bulk:
         if self.sqlite:
             self.execute_many(_insert(table, columns) + conflict, rows)
             return
-        stage = f"stage_{table}"
         names = ", ".join(columns)
-        self.execute(
-            f"CREATE TEMPORARY TABLE IF NOT EXISTS {stage} ON COMMIT DELETE ROWS "
-            f"AS SELECT * FROM {table} WITH NO DATA"
-        )
-        self._copy(stage, columns, rows)
-        self.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM {stage}{conflict}")  # noqa: S608
-        self.execute(f"TRUNCATE {stage}")
+        self._stage(table, f"(LIKE {table})", columns, rows)
+        self.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM stage_{table}{conflict}")  # noqa: S608
+
+    def update_due(self, rows: Sequence[Values]) -> None:
+        """Set ``due_at`` (first) of profiles (second) that are not gone."""
+        if self.sqlite:
+            self.execute_many(
+                "UPDATE profiles SET due_at = ? WHERE profile_id = ? AND gone_at IS NULL", rows
+            )
+        elif rows:
+            columns = ("due_at", "profile_id")
+            self._stage("due", "(due_at timestamptz, profile_id bigint)", columns, rows)
+            self.execute(
+                "UPDATE profiles p SET due_at = d.due_at FROM stage_due d "
+                "WHERE p.profile_id = d.profile_id AND p.gone_at IS NULL"
+            )
 
     def take(self, counter: str, count: int) -> int:
         """Count a counter up by ``count``; returns the first of the new numbers."""
@@ -81,6 +90,17 @@ class Bulk:
             count,
         )
         return int(value) - count + 1
+
+    def _stage(
+        self, table: str, definition: str, columns: Sequence[str], rows: Iterable[Values]
+    ) -> None:
+        """Fill the temporary table ``stage_<table>``, of which a connection makes but one."""
+        stage = f"stage_{table}"
+        self.execute(
+            f"CREATE TEMPORARY TABLE IF NOT EXISTS {stage} {definition} ON COMMIT DELETE ROWS"
+        )
+        self.execute(f"TRUNCATE {stage}")
+        self._copy(stage, columns, rows)
 
     def _copy(self, table: str, columns: Sequence[str], rows: Iterable[Values]) -> None:
         raw: Any = self.connection.connection.dbapi_connection

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from sqlalchemy import Row
 
 from segmentd.domain.identity import email_key, tag_key
 from segmentd.domain.records import Customer
 from segmentd.segmenter.frames import pack
+from segmentd.store.bulk import Found
 from segmentd.store.content import Prepared, is_older
 from segmentd.store.merge import merge_profiles
 from segmentd.store.saving import Saving
@@ -100,7 +98,7 @@ def remove_customers(saving: Saving, ids: list[str]) -> int:
 @dataclass(slots=True)
 class _Change:
     prepared: Prepared[Customer]
-    stored: Row[Any] | None
+    stored: Found | None
     email_key: str | None
     row_id: int = 0
     profile_id: int = 0
@@ -110,7 +108,7 @@ class _Change:
         return self.prepared.record
 
 
-def _stored(saving: Saving, ids: list[str]) -> Sequence[Row[Any]]:
+def _stored(saving: Saving, ids: list[str]) -> Sequence[Found]:
     if not ids:
         return ()
     return saving.bulk.rows(
@@ -121,7 +119,7 @@ def _stored(saving: Saving, ids: list[str]) -> Sequence[Row[Any]]:
     )
 
 
-def _changed(saving: Saving, prepared: Prepared[Customer], row: Row[Any]) -> bool:
+def _changed(saving: Saving, prepared: Prepared[Customer], row: Found) -> bool:
     if row.gone_at is not None:
         return True
     if is_older(saving.bulk.instant(prepared.record.updated_at), row.updated_at):
@@ -130,7 +128,9 @@ def _changed(saving: Saving, prepared: Prepared[Customer], row: Row[Any]) -> boo
 
 
 def _touch(
-    saving: Saving, customers: Mapping[str, Prepared[Customer]], stored: Mapping[str, Row[Any]]
+    saving: Saving,
+    customers: Mapping[str, Prepared[Customer]],
+    stored: Mapping[str, Found],
 ) -> None:
     """Keep a newer change time of an unchanged record: it says how new our sight of the tags is."""
     touched = []

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row
-
 from segmentd.domain.records import Order
+from segmentd.store.bulk import Found
 from segmentd.store.customers import (
     CUSTOMER_COLUMNS,
     PROFILE_COLUMNS,
@@ -42,7 +41,7 @@ class _Guest:
 
     key: str
     latest: Order
-    row: Row[Any] | None = None
+    row: Found | None = None
     row_id: int = 0
     profile_id: int = 0
 
@@ -78,7 +77,7 @@ def _accounts(saving: Saving, keys: list[str]) -> dict[str, int]:
     return {row.email_key: row.profile_id for row in rows}
 
 
-def _stored(saving: Saving, ids: list[str]) -> Sequence[Row[Any]]:
+def _stored(saving: Saving, ids: list[str]) -> Sequence[Found]:
     if not ids:
         return ()
     return saving.bulk.rows(

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row
-
 from segmentd.domain.records import Order
 from segmentd.segmenter.frames import pack
+from segmentd.store.bulk import Found
 from segmentd.store.content import Prepared, is_older
 from segmentd.store.customers import address_key
 from segmentd.store.guests import owners
@@ -74,7 +73,7 @@ def remove_orders(saving: Saving, ids: list[str]) -> int:
     return len(rows)
 
 
-def _changed(saving: Saving, prepared: Prepared[Order], stored: Row[Any] | None) -> bool:
+def _changed(saving: Saving, prepared: Prepared[Order], stored: Found | None) -> bool:
     if stored is None or stored.gone_at is not None:
         return True
     if is_older(saving.bulk.instant(prepared.record.updated_at), stored.updated_at):
@@ -82,7 +81,7 @@ def _changed(saving: Saving, prepared: Prepared[Order], stored: Row[Any] | None)
     return bool(stored.hash != prepared.hash)
 
 
-def _clear(saving: Saving, rows: Sequence[Row[Any]]) -> None:
+def _clear(saving: Saving, rows: Sequence[Found]) -> None:
     keys = [(row.profile_id, row.order_id) for row in rows if row.profile_id is not None]
     for table in ("order_lines", "refunds"):
         saving.bulk.execute_many(

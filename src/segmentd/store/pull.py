@@ -6,13 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row
-
 from segmentd.domain.cursor import Cursor, Window
 from segmentd.domain.records import Record
 from segmentd.pipeline.ports import Lease, Saved
 from segmentd.sdk.contract import Rejection, ShopInfo
-from segmentd.store.bulk import Bulk
+from segmentd.store.bulk import Bulk, Found
 from segmentd.store.content import LONGEST_ID, Batch, clean, prepare
 from segmentd.store.customers import remove_customers, save_customers
 from segmentd.store.engine import Database
@@ -175,7 +173,7 @@ def _save_cursor(bulk: Bulk, source: str, stream: str, cursor: Cursor) -> None:
     bulk.upsert("cursors", columns, [row])
 
 
-def _cursor(row: Row[Any]) -> Cursor:
+def _cursor(row: Found) -> Cursor:
     window = None
     if row.window_until is not None:
         since = None if row.window_since is None else _instant(row.window_since)

@@ -10,9 +10,10 @@ from segmentd.store.migrate import upgrade
 from segmentd.store.pull import PullStore
 from segmentd.store.push import PushStore
 from segmentd.store.reads import ReadStore
+from segmentd.store.segment import SegmentStore
 
 
-class Store(LeaseStore, PullStore, PushStore, ReadStore):
+class Store(LeaseStore, PullStore, SegmentStore, PushStore, ReadStore):
     """An open database. Its methods may be called from several threads."""
 
     def __init__(self, database: Database) -> None:

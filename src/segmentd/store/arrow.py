@@ -1,0 +1,114 @@
+"""Reads whole ranges of profiles through ADBC into frames: column by column, no Python rows.
+
+Never imported by the main process when the store is a SQLite file. The driver brings a SQLite
+library of its own; two of them with one file open in one process drop each other's POSIX locks
+(sqlite.org/howtocorrupt.html, 2.2.1), and another process then takes the write lock while ours
+still holds it (measured: performance.md, section 7).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy.engine import URL
+
+from segmentd.segmenter.frames import Frames
+from segmentd.store.facts import COLUMNS, Kind, empty, frame, selected
+
+_TABLES = (("orders", "orders"), ("lines", "order_lines"), ("refunds", "refunds"))
+
+
+class RangeFacts:
+    """A read-only connection of its own; ``close`` ends it."""
+
+    def __init__(self, url: URL) -> None:
+        self._sqlite = url.drivername == "sqlite"
+        self._connection = _sqlite(Path(str(url.database))) if self._sqlite else _postgres(url)
+
+    def read(self, low: int, high: int, needs: frozenset[str]) -> Frames:
+        """All facts of the profiles ``low`` to ``high`` inclusive, of one state of the store."""
+        chosen = f"profile_id BETWEEN {int(low)} AND {int(high)}"
+        try:
+            profiles = self._read("profiles", f"gone_at IS NULL AND {chosen} ORDER BY profile_id")
+            gone = self._gone(chosen)
+            orders, lines, refunds = (
+                _without(gone, self._read(table, chosen)) if need in needs else empty(table)
+                for need, table in _TABLES
+            )
+            products = self._read("products", "1 = 1") if "lines" in needs else empty("products")
+        finally:
+            # ends the transaction: the next range sees what was written meanwhile
+            self._connection.rollback()
+        return Frames(profiles, orders, lines, refunds, products)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._connection.close()
+
+    def _gone(self, chosen: str) -> Any:
+        gone = f"SELECT profile_id FROM profiles WHERE gone_at IS NOT NULL AND {chosen}"  # noqa: S608
+        return self._arrow(gone).column(0).to_numpy()
+
+    def _read(self, table: str, condition: str) -> pd.DataFrame:
+        columns = COLUMNS[table]
+        selection = ", ".join(self._spelled(name, kind) for name, kind in columns.items())
+        found = self._arrow(f"SELECT {selection} FROM {table} WHERE {condition}")  # noqa: S608
+        if found.num_rows == 0:
+            return empty(table)
+        arrays = zip(columns.values(), found.columns, strict=True)
+        return frame(table, [_array(kind, column) for kind, column in arrays])
+
+    def _arrow(self, statement: str) -> Any:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetch_arrow_table()
+
+    def _spelled(self, name: str, kind: Kind) -> str:
+        expression = selected(name, kind)
+        if self._sqlite and kind is Kind.TEXT:
+            # the driver decides by the first 1,024 rows, and takes a column of NULLs for integers
+            return f"coalesce({expression}, '')"
+        return expression
+
+
+def _sqlite(path: Path) -> Any:
+    from adbc_driver_sqlite import dbapi
+
+    return dbapi.connect(f"file:{quote(str(path.absolute()))}?mode=ro")
+
+
+def _postgres(url: URL) -> Any:
+    from adbc_driver_postgresql import dbapi
+
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = dbapi.connect(plain)
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL "
+                       "REPEATABLE READ, READ ONLY")  # fmt: skip
+    connection.commit()
+    return connection
+
+
+def _array(kind: Kind, column: Any) -> Any:
+    if kind in {Kind.TEXT, Kind.LIST}:
+        texts = pc.if_else(pc.equal(column, ""), None, column) if kind is Kind.TEXT else column
+        # few different values among many rows: one object for each instead of one for each row
+        return texts.to_pandas(deduplicate_objects=True).to_numpy(dtype=object, na_value=None)
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("s", tz=column.type.tz)).cast(pa.int64())
+    if kind in {Kind.NUMBER, Kind.LATER}:
+        return column.cast(pa.float64()).to_numpy()
+    return column.cast(pa.int64()).to_numpy()
+
+
+def _without(gone: Any, facts: pd.DataFrame) -> pd.DataFrame:
+    if not len(gone):
+        return facts
+    kept = ~np.isin(facts["profile_id"].to_numpy(), gone)
+    return facts[kept].reset_index(drop=True)

@@ -1,0 +1,89 @@
+"""Evaluates ranges of profiles in worker processes, each with a connection of its own.
+
+Workers are spawned, never forked: SQLite forbids to carry connections over a fork
+(sqlite.org/howtocorrupt.html, 2.6), and they alone may load the ADBC driver (see ``arrow``).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy.engine import URL, make_url
+
+from segmentd.domain.errors import TransientError
+from segmentd.pipeline.ports import Evaluated
+from segmentd.segmenter.ruleset import Ruleset
+
+if TYPE_CHECKING:
+    from segmentd.store.arrow import RangeFacts
+
+Range = tuple[int, int]
+
+_facts: RangeFacts | None = None
+"""The connection of this worker process."""
+
+
+def full_pass(
+    url: URL,
+    ranges: Sequence[Range],
+    ruleset: Ruleset,
+    now: datetime,
+    thresholds: Mapping[str, str] | None,
+) -> Iterator[Evaluated]:
+    """The outcome of each range, in their order; a few ranges are in work or waiting at a time."""
+    workers = max(1, min(len(ranges), len(os.sched_getaffinity(0))))
+    executor = ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_begin,
+        initargs=(url.render_as_string(hide_password=False),),
+    )
+    waiting: deque[Future[Evaluated]] = deque()
+    try:
+        for each in ranges:
+            waiting.append(executor.submit(_evaluate, each, ruleset, now, thresholds))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise TransientError("a worker process ended before its work was done") from error
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _begin(url: str) -> None:
+    from segmentd.store.arrow import RangeFacts
+
+    global _facts
+    # Ctrl-C reaches the whole group; the main process ends its workers itself
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _facts = RangeFacts(make_url(url))
+
+
+def _end_with_parent() -> None:
+    """A main process that is killed cannot end its workers, and they would wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _evaluate(
+    each: Range, ruleset: Ruleset, now: datetime, thresholds: Mapping[str, str] | None
+) -> Evaluated:
+    from segmentd.pipeline.segment import evaluate_frames
+
+    assert _facts is not None  # noqa: S101 - set by the initializer of this process
+    frames = _facts.read(*each, ruleset.needs)
+    return evaluate_frames(ruleset, frames, now, thresholds)
