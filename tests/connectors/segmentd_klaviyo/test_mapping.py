@@ -159,3 +159,7 @@ def test_portions_keep_everything_in_order_and_stay_small(lengths: list[int]) ->
     for part in parts:
         assert 1 <= len(part) <= 100
         assert len(quote(any_of("email", part), safe="")) <= 6100 or len(part) == 1
+
+
+def test_a_portion_has_a_hundred_values_at_most() -> None:
+    assert [len(part) for part in portions(["x"] * 250)] == [100, 100, 50]

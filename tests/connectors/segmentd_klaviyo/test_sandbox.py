@@ -382,6 +382,13 @@ class TestJobs:
         (same,) = payload(ask("GET", f"{path}/relationships/profiles"))["data"]
         assert same["id"] == made["id"]
 
+    def test_ignore_nulls_instead_of_clearing(self, sandbox: KlaviyoSandbox, ask: Ask) -> None:
+        one = sandbox.put_profile("a@shopper.example", first_name="Ada")
+        ask("POST", JOBS, body=job(rows({"email": "a@shopper.example", "first_name": None})))
+        sandbox.clock.advance(60)
+        attributes = payload(ask("GET", f"/api/profiles/{one}"))["data"]["attributes"]
+        assert attributes["first_name"] == "Ada"
+
     def test_an_unknown_list_refuses_the_request(self, ask: Ask) -> None:
         body = job(rows({"email": "a@shopper.example"}), "nowhere")
         assert ask("POST", JOBS, body=body).status == 404
