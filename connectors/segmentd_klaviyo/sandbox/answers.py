@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -160,9 +160,15 @@ def one(resource: Resource, status: int = 200) -> Answer:
     return Answer(status, {"data": resource})
 
 
-def references(resources: Sequence[Resource]) -> list[Resource]:
-    """Only type and id of each."""
-    return [{"type": resource["type"], "id": resource["id"]} for resource in resources]
+def profile_view(profile: Profile, joined: datetime | None = None) -> Resource:
+    """What profiles are filtered and sorted by; far cheaper than the whole resource."""
+    times = {"created": profile.created, "updated": profile.updated, "joined_group_at": joined}
+    return {"id": profile.id, "attributes": {**profile.attributes, **times}}
+
+
+def reference(kind: str) -> Callable[[str], Resource]:
+    """Shows only type and id of a record."""
+    return lambda remote_id: {"type": kind, "id": remote_id}
 
 
 def all_of(call: Call, resources: Sequence[Resource]) -> Answer:
@@ -192,18 +198,27 @@ def filtered(
     return kept
 
 
-def page(call: Call, resources: Sequence[Resource]) -> Answer:
-    """The page of a collection that the cursor and size of a request ask for."""
+def page(call: Call, views: Sequence[Resource], show: Callable[[str], Resource]) -> Answer:
+    """The page of a collection that the cursor and size of a request ask for.
+
+    ``show`` makes the resource of one id, for those on the page alone.
+    """
     size = int(call.query.get("page[size]", call.operation.query["page[size]"]["default"]))
-    begin = _begin(call, resources)
-    shown = resources[begin : begin + size]
+    begin = _begin(call, views)
+    shown = [view["id"] for view in views[begin : begin + size]]
     following = None
-    if begin + size < len(resources):
-        query = {**call.query, "page[cursor]": _cursor(shown[-1]["id"])}
+    if begin + size < len(views):
+        query = {**call.query, "page[cursor]": _cursor(shown[-1])}
         following = f"{HOST}{call.path}/?{urlencode(query)}"
     # null on the last page, as the SDK's models allow; the document says: absent
     links = {**link(call.path), "prev": None, "next": following}
-    return Answer(payload={"data": list(shown), "links": links})
+    return Answer(payload={"data": [show(one_id) for one_id in shown], "links": links})
+
+
+def page_of(call: Call, resources: Sequence[Resource]) -> Answer:
+    """A page of resources that are made already."""
+    by_id = {resource["id"]: resource for resource in resources}
+    return page(call, resources, by_id.__getitem__)
 
 
 def _cursor(remote_id: str) -> str:

@@ -6,7 +6,7 @@ https://developers.klaviyo.com/en/docs/filtering_
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,7 @@ class Condition:
 
     operator: str
     field: str
-    value: str | Sequence[str] | datetime
+    value: str | frozenset[str] | datetime
 
     def holds(self, resource: Mapping[str, Any], aliases: Set[str] = frozenset()) -> bool:
         """Whether a JSON:API resource fulfils it; ``aliases``: further addresses it answers to."""
@@ -34,7 +34,7 @@ class Condition:
         if isinstance(self.value, datetime):
             moment = datetime.fromisoformat(str(actual))
             return moment > self.value if self.operator == "greater-than" else moment < self.value
-        wanted = [self.value] if isinstance(self.value, str) else self.value
+        wanted = {self.value} if isinstance(self.value, str) else self.value
         return actual in wanted or (self.field == "email" and not aliases.isdisjoint(wanted))
 
 
@@ -56,7 +56,7 @@ def parse(text: str, fields: Fields) -> list[Condition]:
     return conditions
 
 
-def _value(text: str) -> tuple[str | list[str] | datetime, str]:
+def _value(text: str) -> tuple[str | frozenset[str] | datetime, str]:
     if text.startswith("["):
         return _list(text[1:])
     if instant := _INSTANT.match(text):
@@ -71,13 +71,13 @@ def _text(text: str) -> tuple[str, str]:
     return found[1] if found[1] is not None else found[2], text[found.end() :]
 
 
-def _list(text: str) -> tuple[list[str], str]:
+def _list(text: str) -> tuple[frozenset[str], str]:
     values: list[str] = []
     while not text.startswith("]"):
         value, text = _text(text)
         values.append(value)
         text = text.removeprefix(",")
-    return values, text[1:]
+    return frozenset(values), text[1:]
 
 
 def _allow(condition: Condition, fields: Fields) -> None:
@@ -85,10 +85,10 @@ def _allow(condition: Condition, fields: Fields) -> None:
     entry = fields.get(condition.field)
     if entry is None:
         raise ValueError(f"'{condition.field}' is not a field that can be filtered by")
-    shape = "list" if isinstance(condition.value, list) else "single"
+    shape = "list" if isinstance(condition.value, frozenset) else "single"
     if condition.operator not in entry["operators"].get(shape, ()):
         raise ValueError(f"'{condition.operator}' does not work so for '{condition.field}'")
     allowed = entry["value"].get("enum")
-    values = condition.value if isinstance(condition.value, list) else [condition.value]
+    values = condition.value if isinstance(condition.value, frozenset) else [condition.value]
     if allowed and any(value not in allowed for value in values):
         raise ValueError(f"'{condition.field}' has no such value")

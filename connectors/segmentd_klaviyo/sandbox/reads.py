@@ -17,8 +17,10 @@ from segmentd_klaviyo.sandbox.answers import (
     list_resource,
     one,
     page,
+    page_of,
     profile_resource,
-    references,
+    profile_view,
+    reference,
 )
 
 Handler = Callable[[Account, Call], Answer]
@@ -58,7 +60,7 @@ def _accounts(account: Account, call: Call) -> Answer:  # noqa: ARG001 - one acc
 
 def _lists(account: Account, call: Call) -> Answer:
     resources = [list_resource(record, call) for record in account.lists.values()]
-    return page(call, filtered(call, resources))
+    return page_of(call, filtered(call, resources))
 
 
 def _list(account: Account, call: Call) -> Answer:
@@ -66,20 +68,22 @@ def _list(account: Account, call: Call) -> Answer:
 
 
 def _members(account: Account, call: Call) -> list[Resource]:
-    record = account.list_record(call.ids["id"])
-    resources = [
-        profile_resource(account.profiles[remote_id], call, joined)
-        for remote_id, joined in record.members.items()
-    ]
-    return filtered(call, resources)
+    members = account.list_record(call.ids["id"]).members
+    views = [profile_view(account.profiles[one_id], at) for one_id, at in members.items()]
+    return filtered(call, views)
 
 
 def _list_profiles(account: Account, call: Call) -> Answer:
-    return page(call, _members(account, call))
+    members = account.list_record(call.ids["id"]).members
+
+    def show(one_id: str) -> Resource:
+        return profile_resource(account.profiles[one_id], call, members[one_id])
+
+    return page(call, _members(account, call), show)
 
 
 def _list_profile_ids(account: Account, call: Call) -> Answer:
-    return page(call, references(_members(account, call)))
+    return page(call, _members(account, call), reference("profile"))
 
 
 def _flow_triggers(account: Account, call: Call) -> Answer:
@@ -87,9 +91,13 @@ def _flow_triggers(account: Account, call: Call) -> Answer:
     return all_of(call, [{"type": "flow", "id": flow} for flow in flows])
 
 
+def _show_profile(account: Account, call: Call) -> Callable[[str], Resource]:
+    return lambda one_id: profile_resource(account.profiles[one_id], call)
+
+
 def _profiles(account: Account, call: Call) -> Answer:
-    resources = [profile_resource(profile, call) for profile in account.profiles.values()]
-    return page(call, filtered(call, resources, account.aliases))
+    views = [profile_view(profile) for profile in account.profiles.values()]
+    return page(call, filtered(call, views, account.aliases), _show_profile(account, call))
 
 
 def _profile(account: Account, call: Call) -> Answer:
@@ -105,7 +113,7 @@ def _job(account: Account, call: Call) -> ImportJob:
 
 def _jobs(account: Account, call: Call) -> Answer:
     resources = [job_resource(job, call) for job in account.jobs.values()]
-    return page(call, filtered(call, resources))
+    return page_of(call, filtered(call, resources))
 
 
 def _one_job(account: Account, call: Call) -> Answer:
@@ -120,21 +128,19 @@ def _job_lists(account: Account, call: Call) -> Answer:
 
 
 def _job_members(account: Account, call: Call) -> list[Resource]:
-    remote_ids = _job(account, call).profiles
-    known = [account.profiles[one_id] for one_id in remote_ids if one_id in account.profiles]
-    return [profile_resource(profile, call) for profile in known]
+    return [{"id": one} for one in _job(account, call).profiles if one in account.profiles]
 
 
 def _job_profiles(account: Account, call: Call) -> Answer:
-    return page(call, _job_members(account, call))
+    return page(call, _job_members(account, call), _show_profile(account, call))
 
 
 def _job_profile_ids(account: Account, call: Call) -> Answer:
-    return page(call, references(_job_members(account, call)))
+    return page(call, _job_members(account, call), reference("profile"))
 
 
 def _job_errors(account: Account, call: Call) -> Answer:
-    return page(call, error_resources(account, _job(account, call), call))
+    return page_of(call, error_resources(account, _job(account, call), call))
 
 
 HANDLERS: Mapping[str, Handler] = {
