@@ -97,6 +97,7 @@ class AppToken:
             "/admin/oauth/access_token",
             content=urlencode(form).encode(),
             headers={"content-type": "application/x-www-form-urlencoded"},
+            retry=False,  # the request that needs the token is tried again, and asks again
         ).json()
         token = answer.get("access_token")
         if not isinstance(token, str) or not token:

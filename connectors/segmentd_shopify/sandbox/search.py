@@ -23,7 +23,7 @@ Values = Callable[[str], int]
 """The value of a search field for one record: epoch seconds or the numeric id."""
 
 _TOKEN = re.compile(
-    r"""\s*(?: (?P<open>\() | (?P<close>\)) | (?P<word>AND|OR|NOT)(?=[\s(]) | (?P<minus>-)
+    r"""\s*(?: (?P<open>\() | (?P<close>\)) | (?P<word>AND|OR|NOT)(?=[\s(]|$) | (?P<minus>-)
     | (?P<field>[\w.]+):(?P<op>>=|<=|>|<|)(?:'(?P<single>[^']*)'|"(?P<double>[^"]*)"
       |(?P<bare>[^\s:()'"]*)) :?
     | (?P<text>[^\s()]+) )""",

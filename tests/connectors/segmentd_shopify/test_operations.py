@@ -1,0 +1,85 @@
+"""Every operation is valid, and fits into a request, on both API versions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from graphql import TypeInfo, TypeInfoVisitor, Visitor, parse, visit
+
+from segmentd_shopify.operations import (
+    COUNTS,
+    CUSTOMERS,
+    EXIST,
+    IDENTIFY,
+    ORDER_LINES,
+    ORDERS,
+    PRODUCTS,
+    READS,
+    tag_mutation,
+)
+from segmentd_shopify.sandbox.cost import MAXIMUM, requested_cost
+from segmentd_shopify.sandbox.schema import VERSIONS, prepare, schema
+
+BOTH = pytest.mark.parametrize("version", VERSIONS)
+
+
+def cost(operation: str, version: str = "2026-10", **variables: Any) -> int:
+    prepared = prepare(operation, version)
+    return requested_cost(prepared, prepared.variables(variables))
+
+
+@BOTH
+@pytest.mark.parametrize("operation", READS)
+def test_reads_are_valid(version: str, operation: str) -> None:
+    assert not prepare(operation, version).is_mutation
+
+
+@BOTH
+def test_tag_mutations_are_valid(version: str) -> None:
+    assert prepare(tag_mutation(["tagsAdd", "tagsRemove"] * 10), version).is_mutation
+
+
+@BOTH
+@pytest.mark.parametrize("operation", [*READS, tag_mutation(["tagsAdd", "tagsRemove"])])
+def test_nothing_deprecated_but_the_phone_consent_is_used(version: str, operation: str) -> None:
+    """Its successor does not exist in 2026-07 yet."""
+    deprecated = []
+    types = TypeInfo(schema(version))
+
+    class Find(Visitor):
+        def enter_field(self, node: Any, *_: Any) -> None:
+            field = types.get_field_def()
+            if field is not None and field.deprecation_reason is not None:
+                deprecated.append(f"{types.get_parent_type()}.{node.name.value}")
+
+    visit(parse(operation), TypeInfoVisitor(types, Find()))
+    assert set(deprecated) <= {"CustomerPhoneNumber.marketingState"}
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("operation", "variables", "points"),
+    [
+        (IDENTIFY, {}, 3),
+        (CUSTOMERS, {"first": 250, "query": ""}, 35),
+        (ORDERS, {"first": 100, "lines": 20, "query": ""}, 182),
+        (ORDERS, {"first": 50, "lines": 25, "query": ""}, 163),
+        (ORDERS, {"first": 250, "lines": 250, "query": ""}, 420),
+        (ORDER_LINES, {"id": "gid://shopify/Order/1"}, 36),
+        (PRODUCTS, {"first": 250, "query": ""}, 13),
+        (EXIST, {"ids": ["gid://shopify/Order/1"] * 250}, 1),
+        (COUNTS["customers"], {"query": ""}, 10),
+    ],
+)
+def test_what_reading_costs(
+    version: str, operation: str, variables: dict[str, Any], points: int
+) -> None:
+    assert cost(operation, version, **variables) == points
+    assert points < MAXIMUM
+
+
+def test_twenty_tag_mutations_cost_200() -> None:
+    variables: dict[str, Any] = {f"id{n}": "gid://shopify/Customer/1" for n in range(20)}
+    variables |= {f"tags{n}": ["a"] for n in range(20)}
+    assert cost(tag_mutation(["tagsAdd"] * 20), **variables) == 200

@@ -1,0 +1,393 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from segmentd.sdk import AuthError, Customer, Order, OrderLine, Product, Runtime, Window
+from segmentd.sdk.testing import faults
+from segmentd.sdk.testing.sandbox import Request, Response
+from segmentd_shopify.sandbox import ALL_SCOPES, ShopifySandbox
+from segmentd_shopify.settings import ShopifySettings
+from segmentd_shopify.source import ShopifySource
+
+Configure = Callable[..., ShopifySettings]
+Make = Callable[..., Any]
+MINUTE = timedelta(minutes=1)
+
+
+def read(source: ShopifySource, stream: str, window: Window, position: str | None = None) -> Any:
+    """All records, by id."""
+    return {
+        record.id: record
+        for batch in source.read(stream, window, position)
+        for record in batch.records
+    }
+
+
+def queries(sandbox: ShopifySandbox) -> list[dict[str, Any]]:
+    return [orjson.loads(entry.request.body) for entry in sandbox.log]
+
+
+# -- what is asked
+
+
+def test_asks_by_quoted_utc_instants_with_both_ends(
+    source: ShopifySource, sandbox: ShopifySandbox, start: datetime
+) -> None:
+    list(source.read("orders", Window(start - MINUTE, start), None))
+    [sent] = queries(sandbox)
+    assert sent["variables"] == {
+        "first": 100,
+        "lines": 20,
+        "after": None,
+        "query": "updated_at:>='2026-11-20T08:59:00Z' AND updated_at:<='2026-11-20T09:00:00Z'",
+    }
+    assert "sortKey: UPDATED_AT" in sent["query"]
+    assert "reverse" not in sent["query"]
+
+
+def test_the_first_window_has_no_beginning(
+    source: ShopifySource, sandbox: ShopifySandbox, start: datetime
+) -> None:
+    list(source.read("customers", Window(None, start), None))
+    assert queries(sandbox)[0]["variables"]["query"] == "updated_at:<='2026-11-20T09:00:00Z'"
+
+
+def test_goes_on_with_the_same_bounds_behind_the_position(
+    configure: Configure,
+    runtime: Runtime,
+    sandbox: ShopifySandbox,
+    make_customer: Make,
+    start: datetime,
+) -> None:
+    for number in range(1, 6):
+        sandbox.put_customer(make_customer(number))
+    sandbox.clock.advance(60)
+    window = Window(None, start + MINUTE)
+    with closing(ShopifySource(configure(customers_page=2), runtime)) as source:
+        first = next(iter(source.read("customers", window, None)))
+        rest = read(source, "customers", window, first.position)
+    assert [record.id for record in first.records] == ["1", "2"]
+    assert sorted(rest) == ["3", "4", "5"]
+    assert {sent["variables"]["query"] for sent in queries(sandbox)} == {
+        "updated_at:<='2026-11-20T09:01:00Z'"
+    }
+
+
+@pytest.mark.parametrize("position", ["bm90aGluZw==", "garbage", "eyJsYXN0X2lkIjoxfQ=="])
+def test_a_position_that_means_nothing_restarts_the_window(
+    source: ShopifySource,
+    sandbox: ShopifySandbox,
+    make_customer: Make,
+    start: datetime,
+    position: str,
+) -> None:
+    sandbox.put_customer(make_customer(1))
+    sandbox.clock.advance(60)
+    assert sorted(read(source, "customers", Window(None, start), position)) == ["1"]
+
+
+# -- the late index
+
+
+@pytest.mark.parametrize("sandbox", [{"index_lag": 240.0}], indirect=True)
+def test_a_change_that_search_finds_late_comes_with_the_overlap(
+    source: ShopifySource, sandbox: ShopifySandbox, make_customer: Make, start: datetime
+) -> None:
+    sandbox.put_customer(make_customer(1))
+    sandbox.clock.advance(60)
+    assert read(source, "customers", Window(None, start + MINUTE)) == {}
+    sandbox.clock.advance(180)
+    lag = next(stream.lag for stream in source.streams if stream.name == "customers")
+    overlapping = Window(start + MINUTE - lag, start + 4 * MINUTE)
+    assert sorted(read(source, "customers", overlapping)) == ["1"]
+
+
+@pytest.mark.parametrize("sandbox", [{"index_lag": 60.0}], indirect=True)
+def test_what_is_read_is_newer_than_what_was_searched(
+    source: ShopifySource, sandbox: ShopifySandbox, make_customer: Make, start: datetime
+) -> None:
+    sandbox.put_customer(make_customer(1, updated_at=start - 10 * MINUTE))
+    sandbox.put_customer(make_customer(1, last_name="Edited"))
+    found = read(source, "customers", Window(None, start - 5 * MINUTE))
+    assert found["1"].last_name == "Edited"
+    assert found["1"].updated_at == start
+
+
+def test_a_mass_import_in_one_second_is_read_page_by_page(
+    configure: Configure,
+    runtime: Runtime,
+    sandbox: ShopifySandbox,
+    make_order: Make,
+    start: datetime,
+) -> None:
+    """Ties are broken by id, so that a mass import in one second does not go in a loop."""
+    for number in range(1, 24):
+        sandbox.put_order(make_order(number))
+    sandbox.clock.advance(60)
+    with closing(ShopifySource(configure(orders_page=5), runtime)) as source:
+        batches = list(source.read("orders", Window(start, start), None))
+    assert [len(batch.records) for batch in batches] == [5, 5, 5, 5, 3]
+    assert len({record.id for batch in batches for record in batch.records}) == 23
+
+
+# -- what an order needs beyond its page
+
+
+def test_further_lines_are_fetched_for_their_order_only(
+    configure: Configure,
+    runtime: Runtime,
+    sandbox: ShopifySandbox,
+    make_order: Make,
+    start: datetime,
+) -> None:
+    many = [OrderLine(str(n), "9", 1, 100, title="Thing") for n in range(1000, 1600)]
+    sandbox.put_order(make_order(1, lines=many, total=60_000))
+    sandbox.put_order(make_order(2))
+    sandbox.clock.advance(60)
+    with closing(ShopifySource(configure(lines_page=7), runtime)) as source:
+        orders = read(source, "orders", Window(None, start))
+    assert orders["1"].lines == many
+    assert len(orders["2"].lines) == 1
+    # 593 more lines at 250 a page
+    assert len(sandbox.log) == 1 + 3
+
+
+def test_an_order_deleted_while_its_lines_are_read(
+    configure: Configure,
+    runtime: Runtime,
+    sandbox: ShopifySandbox,
+    make_order: Make,
+    make_customer: Make,
+    start: datetime,
+) -> None:
+    lines = [OrderLine(str(n), "9", 1, 100, title="Thing") for n in range(10, 30)]
+    sandbox.put_customer(make_customer(7))
+    sandbox.put_order(make_order(1, lines=lines, customer_id="7"))
+    sandbox.put_order(make_order(2))
+    sandbox.clock.advance(60)
+
+    def delete_before_answering(request: Request, handle: faults.Handler) -> Response:
+        sandbox.delete_customer("7")
+        return handle(request)
+
+    sandbox.faults = [faults.none(), delete_before_answering]
+    with closing(ShopifySource(configure(lines_page=5), runtime)) as source:
+        orders = read(source, "orders", Window(None, start))
+    assert sorted(orders) == ["1", "2"]
+
+
+def test_one_broken_node_is_rejected_by_its_number(
+    source: ShopifySource, sandbox: ShopifySandbox, make_order: Make, start: datetime
+) -> None:
+    for number in (1, 2, 3):
+        sandbox.put_order(make_order(number))
+    bad = sandbox.poison("orders")
+    sandbox.clock.advance(60)
+    [batch] = source.read("orders", Window(None, start), None)
+    assert [rejection.id for rejection in batch.rejected] == [bad]
+    assert len(batch.records) == 2
+
+
+@pytest.mark.parametrize(
+    "sandbox",
+    [
+        {
+            "protected": frozenset(
+                {
+                    "Customer.firstName",
+                    "Customer.lastName",
+                    "Customer.defaultEmailAddress",
+                    "Customer.defaultPhoneNumber",
+                    "Customer.defaultAddress",
+                    "Order.email",
+                    "Order.shippingAddress",
+                }
+            )
+        }
+    ],
+    indirect=True,
+)
+def test_ids_alone_are_enough(
+    source: ShopifySource,
+    sandbox: ShopifySandbox,
+    make_customer: Make,
+    make_order: Make,
+    start: datetime,
+) -> None:
+    sandbox.put_customer(make_customer(1, first_name="Tove", phone="+4600", country="SE"))
+    sandbox.put_order(make_order(5, customer_id="1", email="tove@shopper.example"))
+    sandbox.clock.advance(60)
+    customer = read(source, "customers", Window(None, start))["1"]
+    order = read(source, "orders", Window(None, start))["5"]
+    assert (customer.email, customer.first_name, customer.country) == (None, None, None)
+    assert (order.customer_id, order.email, order.country) == ("1", None, None)
+
+
+def test_products(source: ShopifySource, sandbox: ShopifySandbox, start: datetime) -> None:
+    product = Product("9", "Heather honey", "Honey", "Imkerei Nord", ["organic"], ["Food"], start)
+    sandbox.put_product(product)
+    sandbox.clock.advance(60)
+    [found] = read(source, "products", Window(None, start)).values()
+    assert (found.title, found.product_type, found.vendor) == (
+        "Heather honey",
+        "Honey",
+        "Imkerei Nord",
+    )
+    assert (found.tags, found.categories) == (["organic"], [])
+
+
+# -- rights
+
+
+def test_info(source: ShopifySource, sandbox: ShopifySandbox) -> None:
+    info = source.info()
+    assert (info.name, info.currency, info.time_zone) == ("sandbox", "EUR", "Europe/Berlin")
+    assert info.now == sandbox.clock.now()
+    assert info.warnings == []
+
+
+@pytest.mark.parametrize("scope", ["read_products", "read_orders"])
+def test_info_names_a_missing_scope(
+    make_source_without: Callable[[str], ShopifySource], scope: str
+) -> None:
+    with pytest.raises(AuthError, match=scope):
+        make_source_without(scope).info()
+
+
+@pytest.fixture
+def make_source_without(
+    sandbox: ShopifySandbox, source: ShopifySource
+) -> Callable[[str], ShopifySource]:
+    def make(scope: str) -> ShopifySource:
+        sandbox.scopes = ALL_SCOPES - {scope}
+        return source
+
+    return make
+
+
+@pytest.mark.parametrize("sandbox", [{"scopes": ALL_SCOPES - {"read_all_orders"}}], indirect=True)
+def test_sixty_days_are_not_taken_for_all(
+    source: ShopifySource, sandbox: ShopifySandbox, make_order: Make, start: datetime
+) -> None:
+    old = start - timedelta(days=61)
+    sandbox.put_order(make_order(1, at=old, updated_at=start))
+    sandbox.put_order(make_order(2))
+    sandbox.clock.advance(60)
+    assert [("60 days" in warning) for warning in source.info().warnings] == [True]
+    assert sorted(read(source, "orders", Window(None, start))) == ["2"]
+    assert [order.id for order in sandbox.projection()[1]] == ["2"]
+    # an old order answers null as if it were deleted
+    assert source.gone("orders", ["1", "2"]) == set()
+
+
+# -- what is gone, and how many there are
+
+
+def test_gone_by_the_hundreds(
+    source: ShopifySource, sandbox: ShopifySandbox, make_customer: Make
+) -> None:
+    ids = [sandbox.put_customer(make_customer(number)) for number in range(1, 600)]
+    sandbox.delete_customer("300")
+    assert source.gone("customers", [*ids, "777"]) == {"300", "777"}
+    assert len(sandbox.log) == 3
+
+
+@pytest.mark.parametrize("stream", ["orders", "products"])
+def test_gone_orders_and_products(
+    source: ShopifySource, sandbox: ShopifySandbox, make_order: Make, stream: str
+) -> None:
+    sandbox.put_order(make_order(1))
+    sandbox.put_product(Product("1"))
+    assert source.gone(stream, ["1", "2"]) == {"2"}
+
+
+@pytest.mark.parametrize("stream", ["customers", "orders", "products"])
+def test_counts_the_window(
+    source: ShopifySource,
+    sandbox: ShopifySandbox,
+    make_customer: Make,
+    make_order: Make,
+    start: datetime,
+    stream: str,
+) -> None:
+    for number in range(1, 8):
+        moment = start - number * MINUTE
+        sandbox.put_customer(make_customer(number, updated_at=moment))
+        sandbox.put_order(make_order(number, at=moment))
+        sandbox.put_product(Product(str(number), updated_at=moment))
+    assert source.count(stream, Window(start - 5 * MINUTE, start)) == 5
+
+
+def test_counts_beyond_ten_thousand(
+    source: ShopifySource, sandbox: ShopifySandbox, start: datetime
+) -> None:
+    for number in range(1, 10_051):
+        sandbox.put_customer(Customer(str(number), updated_at=start - MINUTE))
+    assert source.count("customers", Window(None, start)) == 10_050
+
+
+def test_a_count_that_shopify_misunderstands_is_unknown(
+    source: ShopifySource,
+    sandbox: ShopifySandbox,
+    recorded: Callable[[str], Any],
+    start: datetime,
+) -> None:
+    body = next(case["body"] for case in recorded("errors") if "customersCount" in case["case"])
+    sandbox.faults = [faults.body(orjson.dumps(body))]
+    assert source.count("customers", Window(None, start)) is None
+
+
+# -- the whole shop, exactly, within its means
+
+
+def test_reads_a_backfill_within_the_cost_budget(
+    source: ShopifySource,
+    sandbox: ShopifySandbox,
+    make_order: Make,
+    runtime: Runtime,
+    start: datetime,
+) -> None:
+    for number in range(1, 3001):
+        moment = start - timedelta(hours=3001 - number)
+        sandbox.put_order(make_order(number, at=moment, customer_id=str(number % 40 + 1)))
+    orders = read(source, "orders", Window(None, start))
+    assert sorted(orders.values(), key=lambda order: str(order.id)) == list(sandbox.projection()[1])
+    assert "THROTTLED" not in str([entry.status for entry in sandbox.log])
+    assert len(sandbox.log) == 30
+    assert runtime.meter.retries == 0
+
+
+def test_an_order_is_what_the_shop_has(
+    source: ShopifySource, sandbox: ShopifySandbox, make_order: Make, start: datetime
+) -> None:
+    put: Order = make_order(
+        1,
+        email="walkin@shopper.example",
+        test=True,
+        channel="pos",
+        discount=150,
+        discount_codes=["SPRING10"],
+        tags=["gift"],
+        country="US",
+        region="CA",
+        city="Fresno",
+        lines=[
+            OrderLine("7", "9", 2, 1250, "90", "Heather honey", "HH-500", "Nord", gift_card=True)
+        ],
+    )
+    sandbox.put_order(put)
+    sandbox.refund("1", 250, start)
+    sandbox.clock.advance(60)
+    order = read(source, "orders", Window(None, start))["1"]
+    assert (order.status, [refund.amount for refund in order.refunds]) == (
+        "partially_refunded",
+        [250],
+    )
+    order.status, order.refunds = None, []
+    assert order == put
