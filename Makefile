@@ -27,7 +27,7 @@ bench: $(READY)
 	@set -e; for script in benchmarks/*.py; do echo "# $$script"; $(BIN)/python $$script; done
 
 docs: $(READY)
-	$(BIN)/python docs/build.py
+	$(BIN)/pytest -q tests/test_docs.py
 
 # Everything in the lock is pinned by hash and carries no address: pip asks whatever index it is
 # told to. The build backend is in it too, so that our own package needs no isolated build.
