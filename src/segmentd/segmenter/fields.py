@@ -78,7 +78,7 @@ FIELDS: Mapping[str, Field] = {
     "customer_email_domain": Field(Kind.TEXT, "e-mail domain", exact=True),
     "customer_language": Field(Kind.TEXT, "language", exact=True),
     "customer_regions": Field(Kind.LIST, "region"),
-    "customer_tags": Field(Kind.LIST, "tags"),
+    "customer_tags": Field(Kind.LIST, "tag list"),
     "email_subscription_status": Field(Kind.CHOICE, "e-mail subscription", _CONSENT),
     "first_order_date": Field(Kind.DATE, "first order", needs=_ORDERS),
     "last_order_country": Field(Kind.TEXT, "country of the last order", needs=_ORDERS),
@@ -89,7 +89,7 @@ FIELDS: Mapping[str, Field] = {
     "sms_subscription_status": Field(Kind.CHOICE, "SMS subscription", _CONSENT),
     # known to Shopify, filled by no source yet
     "abandoned_checkout_date": Field(Kind.DATE, "last abandoned checkout"),
-    "companies": Field(Kind.LIST, "companies"),
+    "companies": Field(Kind.LIST, "company list"),
     "created_by_app_id": Field(Kind.ID, "app that created the customer"),
     "predicted_spend_tier": Field(Kind.CHOICE, "predicted spend", ("HIGH", "MEDIUM", "LOW")),
     "product_subscription_status": Field(

@@ -1,0 +1,213 @@
+"""Days are whole days of the shop, also where the clocks change; hours are exact."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from segmentd.segmenter.instants import Clock
+from segmenter_oracle.asking import ask, buyer, holds, instant
+
+BERLIN, NEW_YORK, TONGA, UTC_ZONE = "Europe/Berlin", "America/New_York", "Pacific/Tongatapu", "UTC"
+ZONES = [BERLIN, NEW_YORK, TONGA, UTC_ZONE, "Asia/Kathmandu"]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize(
+    ("operator", "before", "within", "after"),
+    [
+        ("=", False, True, False),
+        ("!=", True, False, True),
+        (">", False, False, True),
+        (">=", False, True, True),
+        ("<", True, False, False),
+        ("<=", True, True, False),
+    ],
+)
+def test_a_date_is_a_whole_day(
+    zone: str, operator: str, before: bool, within: bool, after: bool
+) -> None:
+    rule = f"last_order_date {operator} 2026-05-30"
+    for at, expected in [
+        ("2026-05-29T23:59:59", before),
+        ("2026-05-30T00:00:00", within),
+        ("2026-05-30T23:59:59", within),
+        ("2026-05-31T00:00:00", after),
+    ]:
+        assert holds(rule, buyer(at, zone=zone), zone=zone) is expected, at
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize(
+    ("offset", "first", "last"),
+    [
+        ("-90d", "2026-04-16T00:00:00", "2026-04-16T23:59:59"),
+        ("90_days_ago", "2026-04-16T00:00:00", "2026-04-16T23:59:59"),
+        ("-2w", "2026-07-01T00:00:00", "2026-07-01T23:59:59"),
+        ("-1m", "2026-06-15T00:00:00", "2026-06-15T23:59:59"),
+        ("-1y", "2025-07-15T00:00:00", "2025-07-15T23:59:59"),
+        ("today", "2026-07-15T00:00:00", "2026-07-15T11:00:00"),
+        ("yesterday", "2026-07-14T00:00:00", "2026-07-14T23:59:59"),
+    ],
+)
+def test_offsets_name_a_day(zone: str, offset: str, first: str, last: str) -> None:
+    for at in (first, last):
+        assert holds(f"last_order_date = {offset}", buyer(at, zone=zone), zone=zone)
+        assert holds(f"last_order_date >= {offset}", buyer(at, zone=zone), zone=zone)
+        assert not holds(f"last_order_date < {offset}", buyer(at, zone=zone), zone=zone)
+
+
+def test_the_day_before_an_offset() -> None:
+    assert holds("last_order_date < -90d", buyer("2026-04-15T23:59:59"))
+    assert not holds("last_order_date >= -90d", buyer("2026-04-15T23:59:59"))
+
+
+@pytest.mark.parametrize(
+    ("now", "offset", "day"),
+    [
+        ("2026-03-31T12:00:00", "-1m", "2026-02-28"),
+        ("2024-03-31T12:00:00", "-1m", "2024-02-29"),
+        ("2024-02-29T12:00:00", "-1y", "2023-02-28"),
+        ("2026-01-15T12:00:00", "-2m", "2025-11-15"),
+    ],
+)
+def test_months_are_clamped_to_their_last_day(now: str, offset: str, day: str) -> None:
+    person = buyer(f"{day}T12:00:00")
+    assert holds(f"last_order_date = {offset}", person, now=now)
+    assert not holds(f"last_order_date > {offset}", person, now=now)
+
+
+def test_hours_and_minutes_are_exact_across_a_change_of_the_clocks() -> None:
+    # the clocks go forward on 29 March 2026: 24 hours before noon it is 11 o'clock
+    for rule, at, expected in [
+        ("last_order_date >= -24h", "2026-03-28T11:00:00", True),
+        ("last_order_date >= -24h", "2026-03-28T10:59:59", False),
+        ("last_order_date > -24h", "2026-03-28T11:00:00", False),
+        ("last_order_date >= -1d", "2026-03-28T00:00:00", True),
+        ("last_order_date < -30min", "2026-03-29T11:30:00", False),
+        ("last_order_date < -30min", "2026-03-29T11:29:59", True),
+        ("last_order_date <= -30min", "2026-03-29T11:30:00", True),
+    ]:
+        person = buyer(at, zone=BERLIN)
+        assert holds(rule, person, now="2026-03-29T12:00:00", zone=BERLIN) is expected, (rule, at)
+
+
+def test_a_moment_is_a_second_of_the_shop() -> None:
+    rule = "last_order_date {} 2026-05-30T18:00:00"
+    exact, next_second = (buyer(f"2026-05-30T18:00:0{n}", zone=TONGA) for n in (0, 1))
+    assert holds(rule.format("="), exact, zone=TONGA)
+    assert not holds(rule.format(">"), exact, zone=TONGA)
+    assert holds(rule.format(">"), next_second, zone=TONGA)
+    assert not holds(rule.format("<="), next_second, zone=TONGA)
+
+
+@pytest.mark.parametrize(
+    ("period", "first", "last"),
+    [
+        ("LAST DAY", "2026-07-14T00:00:00", "2026-07-14T23:59:59"),
+        ("THIS WEEK", "2026-07-13T00:00:00", "2026-07-15T11:00:00"),
+        ("LAST WEEK", "2026-07-06T00:00:00", "2026-07-12T23:59:59"),
+        ("LAST MONTH", "2026-06-01T00:00:00", "2026-06-30T23:59:59"),
+        ("THIS QUARTER", "2026-07-01T00:00:00", "2026-07-15T11:00:00"),
+        ("LAST QUARTER", "2026-04-01T00:00:00", "2026-06-30T23:59:59"),
+        ("LAST YEAR", "2025-01-01T00:00:00", "2025-12-31T23:59:59"),
+    ],
+)
+@pytest.mark.parametrize("zone", [BERLIN, TONGA])
+def test_calendar_periods(zone: str, period: str, first: str, last: str) -> None:
+    start = instant(first, zone)
+    for at in (first, last):
+        assert holds(f"last_order_date IN {period}", buyer(at, zone=zone), zone=zone)
+    person = buyer(first, zone=zone)
+    person.orders[0].placed_at = start - 1
+    assert not holds(f"last_order_date IN {period}", person, zone=zone)
+
+
+def test_between_takes_both_days_whole_and_may_mix_kinds() -> None:
+    rule = "last_order_date BETWEEN 2026-07-01 AND -7d"
+    for at, expected in [
+        ("2026-06-30T23:59:59", False),
+        ("2026-07-01T00:00:00", True),
+        ("2026-07-08T23:59:59", True),
+        ("2026-07-09T00:00:00", False),
+    ]:
+        assert holds(rule, buyer(at)) is expected
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "rule", "placed", "due"),
+    [
+        (BERLIN, "2026-07-15T12:00:00", "last_order_date >= -90d", "2026-07-15T10:00:00",
+         "2026-10-14T00:00:00"),
+        # over the change of the clocks in October: still midnight
+        (BERLIN, "2026-10-01T12:00:00", "last_order_date >= -30d", "2026-10-01T09:00:00",
+         "2026-11-01T00:00:00"),
+        (BERLIN, "2026-03-01T12:00:00", "last_order_date < -30d", "2026-02-28T09:00:00",
+         "2026-03-31T00:00:00"),
+        (TONGA, "2026-07-15T12:00:00", "last_order_date = today", "2026-07-15T00:00:00",
+         "2026-07-16T00:00:00"),
+        (BERLIN, "2026-07-15T12:00:00", "last_order_date = -7d", "2026-07-15T00:00:00",
+         "2026-07-22T00:00:00"),
+        (BERLIN, "2026-07-15T12:00:00", "last_order_date IN LAST MONTH", "2026-07-15T00:00:00",
+         "2026-08-01T00:00:00"),
+        (BERLIN, "2026-07-15T12:00:00", "last_order_date >= -24h", "2026-07-15T11:00:00",
+         "2026-07-16T11:00:01"),
+        (BERLIN, "2026-07-15T12:00:00", "last_order_date < -30min", "2026-07-15T12:00:00",
+         "2026-07-15T12:30:01"),
+        (UTC_ZONE, "2023-03-01T12:00:00", "last_order_date >= -1y", "2023-02-28T12:00:00",
+         "2024-03-01T00:00:00"),
+        (BERLIN, "2026-07-15T12:00:00",
+         "orders_placed MATCHES (date >= -30d, count >= 2)", "2026-07-10T10:00:00",
+         "2026-08-10T00:00:00"),
+        (BERLIN, "2026-07-15T12:00:00", "last_order_date >= -3650d", "2026-07-15T10:00:00",
+         "2036-07-13T00:00:00"),
+    ],
+)  # fmt: skip
+def test_due(zone: str, now: str, rule: str, placed: str, due: str) -> None:
+    _, got = ask(rule, [buyer(placed, zone=zone)], now, zone)
+    assert got.to_list() == [instant(due, zone)]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "last_order_date >= 2026-01-01",
+        "last_order_date > 2026-01-01T10:00:00",
+        "number_of_orders >= 1",
+        "last_order_date >= -30d",
+        "last_order_date IS NULL",
+        "last_order_date = first_order_date",
+        "orders_placed NOT MATCHES (date >= -30d)",
+        "orders_placed MATCHES (date >= 2020-01-01)",
+        "abandoned_checkout_date >= -30d",
+        "storefront.product_viewed MATCHES (date >= -30d)",
+    ],
+)
+def test_never_due(rule: str) -> None:
+    _, due = ask(rule, [buyer("2025-02-01T12:00:00")])
+    assert due.isna().all()
+
+
+def test_the_earliest_order_in_the_window_is_due_first() -> None:
+    person = buyer("2026-05-01T12:00:00", "2026-06-20T12:00:00", "2026-07-10T12:00:00")
+    _, due = ask("orders_placed MATCHES (date >= -30d)", [person])
+    assert due.to_list() == [instant("2026-07-21T00:00:00")]
+    _, due = ask("orders_placed MATCHES (date BETWEEN -60d AND -30d)", [person])
+    assert due.to_list() == [instant("2026-07-20T00:00:00")]
+
+
+def test_days_of_zones_that_skip_or_repeat_midnight() -> None:
+    def midnight(zone: str, day: str) -> datetime:
+        clock = Clock(zone, datetime.fromisoformat(f"{day}T18:00:00").replace(tzinfo=UTC))
+        start = next(
+            t for t in range(clock.now - 86_400, clock.now + 1) if clock.day(t) == clock.today
+        )
+        return datetime.fromtimestamp(start, UTC)
+
+    # no midnight on this day in Brazil: the day began at one o'clock
+    assert midnight("America/Sao_Paulo", "2018-11-04") == datetime(2018, 11, 4, 3, tzinfo=UTC)
+    # clocks put back at 00:01: the day that had begun goes on
+    assert midnight("America/St_Johns", "2010-11-07") == datetime(2010, 11, 7, 2, 30, tzinfo=UTC)
+    # Samoa had no 30 December 2011
+    assert midnight("Pacific/Apia", "2011-12-30") == datetime(2011, 12, 30, 10, tzinfo=UTC)

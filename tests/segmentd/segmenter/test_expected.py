@@ -1,0 +1,111 @@
+"""Members of rules on real purchase histories, computed elsewhere (DuckDB and Polars agreed).
+
+The expected members at a time are their number and the SHA-256 of their sorted ids, one a line.
+The second history may not be copied: with ``SEGMENTD_DATA`` set to the folder that holds it, its
+tests exist; without, they do not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segmentd.segmenter.evaluate import evaluate, threshold, values
+from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmenter_oracle.purchases import Purchases
+
+RULES = {
+    "one_timer": "number_of_orders = 1",
+    "repeat_3plus": "number_of_orders >= 3",
+    "lapsed_90": "last_order_date < -90d",
+    "active_30": "last_order_date >= -30d",
+    "above_avg_spend": "amount_spent > STORE AVERAGE",
+    "new_last_month": "first_order_date IN LAST MONTH",
+    "seasonal_novdec": "number_of_orders >= 2"
+    " AND orders_placed MATCHES (month IN (11, 12), share >= 50%)",
+    "stage_active": "NOT (number_of_orders = 1 AND first_order_date >= -30d)"
+    " AND last_order_date >= -60d",
+    "category_2x_90d": "products_purchased MATCHES (type = 'kitchen', date >= -90d, count >= 2)",
+    "country_any_of": "number_of_orders > 0"
+    " AND (customer_countries CONTAINS 'DE' OR customer_countries CONTAINS 'FR')",
+    "refund_prone": "refunded_orders >= 2 AND refund_rate >= 10%",
+}
+CDNOW_RULES = {
+    **RULES,
+    "aov_mid": "average_order_value >= 20 AND average_order_value < 50",
+    "spend_90d": "orders_placed MATCHES (date >= -90d, sum_amount >= 100)",
+}
+RETAIL_RULES = {
+    **RULES,
+    "aov_mid": "average_order_value >= 150 AND average_order_value < 400",
+    "spend_90d": "orders_placed MATCHES (date >= -90d, sum_amount >= 1000)",
+}
+
+Answer = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One rule on one history, and what is expected at each time."""
+
+    history: Path
+    rule: str
+    where: str
+    answers: tuple[tuple[str, Answer], ...]
+
+
+def questions() -> Iterator[Question]:
+    cdnow = Path(str(resources.files("segmentd.demo").joinpath("cdnow")))
+    expected = json.loads(Path(__file__).with_name("expected_cdnow.json").read_text("utf-8"))
+    for name, rule in expected.items():
+        answers = tuple((at, (count, digest)) for at, count, digest in rule["members"])
+        yield Question(cdnow, name, CDNOW_RULES[name], answers)
+    if "SEGMENTD_DATA" in os.environ:
+        data = Path(os.environ["SEGMENTD_DATA"])
+        rules = json.loads((data / "expected/rules_online_retail_a.json").read_text("utf-8"))
+        for name, rule in rules["rules"].items():
+            yield Question(data / "online_retail_a", name, RETAIL_RULES[name], _answers(rule))
+
+
+def _answers(rule: dict[str, Any]) -> tuple[tuple[str, Answer], ...]:
+    months = {month["as_of"]: month for month in rule["months"]}
+    answers = {**months, **rule["as_of"]}
+    return tuple((at, (answers[at]["count"], answers[at]["sha256"])) for at in sorted(answers))
+
+
+@cache
+def purchases(history: Path) -> Purchases:
+    return Purchases(history)
+
+
+def members(question: Question, at: str) -> Answer:
+    known = purchases(question.history)
+    ruleset = compile_rules({"asked": question.where}, Shop("UTC", "USD"))
+    now = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    table = values(ruleset, known.frames, now)
+    buyers = table[table["orders"] > 0].reset_index()
+    thresholds = {
+        name: threshold(name, buyers.rename(columns={name: "value"}))
+        for name in ruleset.expressions
+    }
+    found, _ = evaluate(ruleset, known.frames, now, thresholds)
+    profile_ids = found.index[found["asked"]]
+    names = sorted(known.customer_ids[number - 1] for number in profile_ids)
+    return len(names), hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
+@pytest.mark.parametrize("question", list(questions()), ids=lambda q: f"{q.history.name}-{q.rule}")
+def test_members(question: Question) -> None:
+    got = [(at, members(question, at)) for at, _ in question.answers]
+    assert got == list(question.answers)
+    assert len(got) >= 12

@@ -1,0 +1,152 @@
+"""Percentile cuts, mean and median, and who is touched when they move."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+
+from segmentd.segmenter.evaluate import moved, threshold, values
+from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmenter_oracle.asking import NOW, ask, instant
+from segmenter_oracle.histories import Order, Person, frames
+
+TOP10 = "TOP 10% amount_spent"
+
+
+def population(
+    spent: Sequence[float], orders: Sequence[int] = (), last: Sequence[int] = ()
+) -> pd.DataFrame:
+    count = len(spent)
+    return pd.DataFrame(
+        {
+            "profile_id": range(1, count + 1),
+            "value": [float(value) for value in spent],
+            "orders": [float(n) for n in orders or [1] * count],
+            "last_order_at": [float(n) for n in last or [0] * count],
+        }
+    )
+
+
+def people(table: pd.DataFrame) -> list[Person]:
+    """Somebody for each row: the money in the last order, all others free of charge."""
+    return [
+        Person(
+            int(row["profile_id"]),
+            orders=[
+                Order(
+                    int(row["profile_id"]) * 1000 + n,
+                    instant("2026-01-01T00:00:00") + int(row["last_order_at"]),
+                    int(row["value"]) if n == 0 else 0,
+                )
+                for n in range(int(row["orders"]))
+            ],
+        )
+        for row in table.to_dict("records")
+    ]
+
+
+def members(expression: str, table: pd.DataFrame) -> list[int]:
+    side, percent, field = expression.split(" ")
+    table = table.assign(last_order_at=table["last_order_at"] + instant("2026-01-01T00:00:00"))
+    cut = threshold(expression, table)
+    persons = people(table.assign(last_order_at=table["last_order_at"] - instant("2026-01-01")))
+    return ask(f"{field} IN {side} {percent}", persons, thresholds={expression: cut})[0]
+
+
+def test_the_highest_tenth_is_rounded_up() -> None:
+    assert threshold(TOP10, population(list(range(100, 141)))) == "136.0"
+    assert members(TOP10, population(list(range(100, 141)))) == [37, 38, 39, 40, 41]
+    assert members("BOTTOM 10% amount_spent", population(list(range(100, 141)))) == [1, 2, 3, 4, 5]
+
+
+def test_few_customers_are_not_enough() -> None:
+    assert threshold(TOP10, population([1] * 19)) == "insufficient"
+    assert threshold(TOP10, population([1] * 20)) != "insufficient"
+    assert members(TOP10, population([5] * 19)) == []
+    assert threshold("AVERAGE amount_spent", population([])) == "insufficient"
+    assert threshold("MEDIAN amount_spent", population([7])) == "7.0"
+
+
+def test_equal_values_at_the_cut_stay_together_while_they_are_few() -> None:
+    table = population([900] * 8 + [500] * 4 + [1] * 88)  # 10 wanted, 12 at or above
+    assert threshold(TOP10, table) == "500.0"
+    assert members(TOP10, table) == list(range(1, 13))
+
+
+def test_many_equal_values_are_told_apart_by_orders_then_recency_then_id() -> None:
+    spent = [900] * 5 + [500] * 300 + [1] * 695  # 100 wanted, 305 at or above
+    orders = [1] * 5 + [3] * 50 + [2] * 40 + [1] * 210 + [1] * 695
+    last = [0] * 95 + [9] * 3 + [5] * 207 + [0] * 695
+    chosen = members(TOP10, population(spent, orders, last))
+    assert chosen == list(range(1, 101))
+    backwards = population(spent, orders, last).iloc[::-1]
+    assert threshold(TOP10, backwards) == threshold(TOP10, population(spent, orders, last))
+
+
+def test_the_lowest_are_told_apart_the_other_way_round() -> None:
+    table = population([10] * 40, orders=[2] * 20 + [1] * 20)
+    assert members("BOTTOM 10% amount_spent", table) == [37, 38, 39, 40]
+
+
+def test_mean_and_median_are_of_those_with_a_value() -> None:
+    table = population([100, 200, 600, float("nan")])
+    assert threshold("AVERAGE average_order_value", table) == "300.0"
+    assert threshold("MEDIAN average_order_value", table) == "200.0"
+
+
+def test_a_mean_does_not_depend_on_the_order_of_rows() -> None:
+    table = population([0.1 * n for n in range(1, 1000)])
+    shuffled = table.sample(frac=1, random_state=1)
+    assert threshold("AVERAGE x", table) == threshold("AVERAGE x", shuffled)
+
+
+@pytest.mark.parametrize("kind", ["AVERAGE", "MEDIAN"])
+def test_comparisons_with_the_store_concern_those_who_have_ordered(kind: str) -> None:
+    persons = [Person(1), *people(population([100, 300]))[1:]]
+    cut = {f"{kind} amount_spent": "200.0"}
+    assert ask(f"amount_spent < STORE {kind}", persons, thresholds=cut)[0] == []
+    assert ask(f"amount_spent > STORE {kind}", persons, thresholds=cut)[0] == [2]
+    assert ask(f"amount_spent != STORE {kind}", persons, thresholds=cut)[0] == [1, 2]
+    assert ask(f"amount_spent > STORE {kind}", persons, thresholds={})[0] == []
+    insufficient = {f"{kind} amount_spent": "insufficient"}
+    assert ask(f"NOT amount_spent > STORE {kind}", persons, thresholds=insufficient)[0] == [1, 2]
+
+
+def test_values_are_what_thresholds_are_made_from() -> None:
+    ruleset = compile_rules(
+        {"a": "amount_spent IN TOP 10%", "b": "average_order_value > STORE MEDIAN"},
+        Shop("UTC", "EUR"),
+    )
+    order = Order(1, instant("2026-07-01T00:00:00"), 500, refunds=[(instant("2026-07-02"), 100)])
+    now = datetime.fromtimestamp(instant(NOW), UTC)
+    table = values(ruleset, frames([Person(1, orders=[order]), Person(2)]), now)
+    assert table.columns.to_list() == [
+        "MEDIAN average_order_value",
+        TOP10,
+        "orders",
+        "last_order_at",
+    ]
+    assert list(table.loc[1]) == [500, 400, 1, instant("2026-07-01T00:00:00")]
+    assert list(table.loc[2, ["orders", TOP10]]) == [0, 0]
+    assert list(table.loc[2].isna()) == [True, False, False, True]
+
+
+def test_only_those_between_two_cuts_are_touched() -> None:
+    table = population(list(range(1, 101)))
+    assert moved(TOP10, "91.0", "89.0", table) == [89, 90]
+    assert moved(TOP10, "91.0", "91.0 1.0 0.0 -91.0", table) == []
+    assert moved(TOP10, "91.0", "91.0 2.0 0.0 0.0", table) == [91]
+    assert moved("BOTTOM 10% amount_spent", "10.0", "12.0", table) == [11, 12]
+    assert moved("AVERAGE amount_spent", "50.5", "52.0", table) == [51, 52]
+    assert moved("AVERAGE amount_spent", "52.0", "50.5", table) == [51, 52]
+
+
+def test_everybody_is_touched_by_a_first_threshold() -> None:
+    table = population([1, 2, 3])
+    assert moved(TOP10, None, "2.0", table) == [1, 2, 3]
+    assert moved(TOP10, "insufficient", "2.0", table) == [1, 2, 3]
+    assert moved(TOP10, "2.0", "insufficient", table) == [1, 2, 3]
+    assert moved(TOP10, "insufficient", "insufficient", table) == []
