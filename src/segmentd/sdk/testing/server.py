@@ -14,12 +14,14 @@ import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import unquote
 
 from segmentd.sdk.testing.faults import DropConnection
 from segmentd.sdk.testing.sandbox import LoggedRequest, Request, Response, Sandbox
 
 _NO_BODY = {204, 304}
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 @contextlib.contextmanager
@@ -63,6 +65,14 @@ class _Server(ThreadingHTTPServer):
         for connection in list(self._open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+    def shutdown_request(self, request: Any) -> None:
+        # the base would first say that nothing more comes, and the reset would come to nothing
+        linger = request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(_RESET_ON_CLOSE))
+        if linger == _RESET_ON_CLOSE:
+            self.close_request(request)
+        else:
+            super().shutdown_request(request)
 
     def respond(self, request: Request) -> Response:
         with self.turn:
@@ -132,9 +142,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _break(self) -> None:
         """End the connection by a reset, as a crashed server or a firewall does."""
         self.close_connection = True
-        linger = struct.pack("ii", 1, 0)
         with contextlib.suppress(OSError):
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
         """Stay silent: the sandbox keeps its own log."""
