@@ -136,12 +136,10 @@ class Daemon:
         for name in before:
             self._scheduler.remove(name)
         for name, connector in now.items():
-            last = self._cycles.standings.get(name)
             self._scheduler.add(
                 name,
                 lambda name=name: self._source(name),  # type: ignore[misc]
                 _schedule_of(connector, self._app.shop().time_zone),
-                last.last_success if last else None,
             )
 
     def _source(self, name: str) -> None:

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from segmentd import plugins
 from segmentd.demo.history import History, Part, fill
@@ -27,9 +28,8 @@ LISTS = "newsletter"
 _HEAD = """[store]
 url = "{url}"
 
-# the history is in dollars, and its days are those of UTC
+# the days of the history are those of UTC, whatever the shops say
 [shop]
-currency = "USD"
 time_zone = "UTC"
 
 """
@@ -63,14 +63,12 @@ class Platforms:
         self.clock.set(until)
         for source, (_, part) in SHOPS.items():
             fill(self.shop(source), history, until, part, since)
+        # Shopify's search shows nothing of the last seconds
+        self.clock.advance(60)
 
     def sleep(self, seconds: float) -> None:
         """Wait in the platforms' time."""
         self.clock.advance(seconds)
-
-    def monotonic(self) -> float:
-        """The platforms' time in seconds, for pacing."""
-        return self.clock.now().timestamp()
 
     def writes(self) -> int:
         """Requests so far that change something at any platform."""
@@ -86,13 +84,17 @@ class Platforms:
 def platforms(now: datetime) -> Iterator[Platforms]:
     """Serve the three platforms; the secrets go into the environment as for a real one."""
     clock = SandboxClock(now)
-    made = {source: plugins.sandbox(name)(clock) for source, (name, _) in SHOPS.items()}
+    made: dict[str, Sandbox] = {}
+    for source, (name, _) in SHOPS.items():
+        shop: Any = plugins.sandbox(name)
+        made[source] = shop(clock, currency="USD")
     made[LISTS] = plugins.sandbox("klaviyo")(clock)
     stage = Platforms(clock, made)
     with ExitStack() as stack:
         for name, sandbox in made.items():
             settings = sandbox.settings(stack.enter_context(serve(sandbox)))
-            _hand_over(sandbox, settings)
+            for variable in _hand_over(sandbox, settings):
+                stack.callback(os.environ.pop, variable)
             if name in SHOPS:
                 stage.tables[f"sources.{name}"] = {"connector": SHOPS[name][0], **settings}
             else:
@@ -105,11 +107,15 @@ def platforms(now: datetime) -> Iterator[Platforms]:
         yield stage
 
 
-def _hand_over(sandbox: Sandbox, settings: Mapping[str, object]) -> None:
-    for key, secret in sandbox.credentials().items():
-        variable = settings.get(f"{key}_env")
-        if isinstance(variable, str):
-            os.environ[variable] = secret
+def _hand_over(sandbox: Sandbox, settings: Mapping[str, object]) -> list[str]:
+    """Put the secrets where the settings say; returns the variables."""
+    variables = {
+        str(settings[f"{key}_env"]): secret
+        for key, secret in sandbox.credentials().items()
+        if f"{key}_env" in settings
+    }
+    os.environ.update(variables)
+    return list(variables)
 
 
 def _table(name: str, values: Mapping[str, object]) -> str:

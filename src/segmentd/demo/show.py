@@ -30,11 +30,11 @@ def step(console: Console, app: App, what: str) -> Iterator[None]:
 
 def segments(app: App, stage: Platforms) -> Table:
     """Each segment: its size, its share of the revenue, and what stands at the platforms."""
-    table = Table(title="Segments", title_justify="left")
+    table = Table(title="Segments, and what stands at the platforms", title_justify="left")
     for heading in ("segment", "title"):
-        table.add_column(heading)
-    for heading in ("members", "share of revenue", *TAGS, "list members"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, no_wrap=True)
+    for heading in ("size", "revenue", "Shopify", "Woo", "Klaviyo"):
+        table.add_column(heading, justify="right", no_wrap=True)
     previews = app.preview({segment.key: segment.where for segment in app.config.segments})
     lists = stage.lists.members()
     for segment in app.config.segments:
@@ -63,7 +63,7 @@ def traffic(app: App, stage: Platforms) -> Table:
         title_justify="left",
     )
     table.add_column("platform")
-    for heading in ("requests", "of these writes", "refused", "waits", "seconds waited"):
+    for heading in ("requests", "writes", "refused", "waits", "waited s"):
         table.add_column(heading, justify="right")
     for name, sandbox in stage.sandboxes.items():
         connectors = [name, *(tags for tags, source in TAGS.items() if source == name)]
@@ -80,11 +80,11 @@ def traffic(app: App, stage: Platforms) -> Table:
 
 
 def explanation(console: Console, app: App) -> None:
-    """Why the customer who spent most is a VIP."""
+    """Why the customer who spent most is in each segment or not."""
     best = app.preview({"vip": "amount_spent IN TOP 10%"})["vip"].sample[0]
     (person,) = app.store.people([best])
     console.print(f"\n[bold]segmentd explain {person.source}:{person.customer_id}[/]")
-    for segment, told in app.explain(best, "vip"):
+    for segment, told in app.explain(best):
         state = "a member" if told.holds else "not a member"
         console.print(f"  {segment.title}: {state}", markup=False, highlight=False)
         console.print(told.to_text(), markup=False, highlight=False)

@@ -41,8 +41,8 @@ title = "Active 30d"
 where = "last_order_date >= -30d"
 push = ["shop_tags", "woo_tags"]
 
-[segments.quiet_spender]
-title = "Quiet big spender"
+[segments.quiet]
+title = "Gone quiet"
 where = "amount_spent >= 200 AND last_order_date < -180d"
 push = ["newsletter"]
 """
@@ -71,7 +71,7 @@ class Story:
         self._begin()
         self._a_month_later()
         self._nothing_new()
-        self._compare()
+        self.compare()
         self.console.print()
         self.console.print(show.segments(self.app, self.stage))
         self.console.print(show.traffic(self.app, self.stage))
@@ -135,7 +135,8 @@ class Story:
         self._say([f"{sent} write requests, {changed} membership changes"])
         self._prove("a sync without news sends no write request", sent == 0 and changed == 0)
 
-    def _compare(self) -> None:
+    def compare(self) -> None:
+        """Hold what is at the platforms against the exported memberships."""
         self._title("the platforms against the memberships")
         for destination, source in TAGS.items():
             wanted = wanted_tags(self.app, destination, source)

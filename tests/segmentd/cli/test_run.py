@@ -80,6 +80,7 @@ def _probes(url: str) -> None:
 
 def test_an_idle_cycle_writes_nothing_and_a_new_order_counts(made: World) -> None:
     made.tables["sources.shop"]["every"] = "300ms"
+    made.write()
     daemon = made.start()
     daemon.wait_for("cycle", added=4)
     daemon.wait_for("cycle")  # reads the echo of our own tags
@@ -174,7 +175,7 @@ def test_an_invalid_configuration_is_not_taken_over_and_a_valid_one_is(made: Wor
     daemon.send(signal.SIGHUP)
     assert "amount_spent" in daemon.wait_for("reload_refused")["reason"]
     assert ask(url, "/readyz")[0] == 200
-    small = SPENDER.replace("spender", "small").replace("Big", "Small").replace(">= 100", "< 100")
+    small = SPENDER.replace("spender]", "small]").replace("Big", "Small").replace(">=", "<")
     made.write(SPENDER + small)
     daemon.send(signal.SIGHUP)
     daemon.wait_for("reloaded")
