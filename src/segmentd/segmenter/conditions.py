@@ -21,7 +21,7 @@ from segmentd.segmenter.language import (
     Statistic,
     expression_of,
 )
-from segmentd.segmenter.predicates import Bools, Floats, Terms, compare, number, term_test
+from segmentd.segmenter.predicates import Bools, Floats, compare, number, term_test
 from segmentd.segmenter.thresholds import INSUFFICIENT, within
 
 _ORDER_TERMS = {"app_id": "channel", "channel": "channel", "country": "country"}
@@ -222,11 +222,10 @@ class Conditions:
 def _categories(products: pd.DataFrame) -> TermColumn:
     """Categories, and the product type: Shopify has the one, WooCommerce the other."""
     categories, types = lists(products["categories"]), texts(products["product_type"])
-    both: list[Terms] = [
-        categories.distinct[c] + types.distinct[t]
-        for c, t in zip(categories.codes, types.codes, strict=True)
-    ]
-    return TermColumn(np.arange(len(both)), both)
+    width = len(types.distinct)
+    pairs, codes = np.unique(categories.codes * width + types.codes, return_inverse=True)
+    both = [categories.distinct[pair // width] + types.distinct[pair % width] for pair in pairs]
+    return TermColumn(codes, both)
 
 
 def _edges(condition: Condition) -> Iterator[Edge]:
