@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from segmentd.domain.cursor import Window
 from segmentd.domain.errors import AuthError, ConfigError
@@ -35,6 +35,7 @@ class ShopSettings(ConnectorSettings):
     token_file: Path | None = None
     auth: Literal["basic", "query"] = "basic"
     page: int = 100
+    version: str = Field(default="2026-10", pattern=r"^\d{4}-\d\d$", max_length=7)
     lag: Duration | None = None
 
     @field_validator("shop")

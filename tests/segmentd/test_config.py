@@ -253,6 +253,15 @@ WRONG = {
         SHOP + 'auth = "digest"\n',
         "segmentd.toml: [sources.main] key \"auth\" must be 'basic' or 'query'",
     ),
+    "setting of another form": (
+        SHOP + 'version = "newest"\n',
+        r'segmentd.toml: [sources.main] key "version" must look like ^\d{4}-\d\d$',
+    ),
+    "setting that is too long": (
+        SHOP + 'version = "2026-1000"\n',
+        'segmentd.toml: [sources.main] key "version" is wrong: '
+        "string should have at most 7 characters",
+    ),
     "setting that the connector refuses": (
         '[sources.main]\nconnector = "shop"\nshop = "myshop"\n',
         'segmentd.toml: [sources.main] "myshop" is no shop',
@@ -278,6 +287,11 @@ WRONG = {
     "cron line too short": (
         SHOP + 'cron = "*/5 * * *"\n',
         'segmentd.toml: [sources.main] key "cron": "*/5 * * *" is no cron line; '
+        "it has five fields, for example */5 * * * *",
+    ),
+    "steps of nothing": (
+        SHOP + 'cron = "*/0 * * * *"\n',
+        'segmentd.toml: [sources.main] key "cron": "*/0 * * * *" is no cron line; '
         "it has five fields, for example */5 * * * *",
     ),
     "hour that no day has": (
@@ -440,6 +454,23 @@ def test_a_secret_that_everybody_may_read(folder: Path) -> None:
         'segmentd.toml: [sources.main] key "token_file": everybody may read token; '
         "type chmod 600 token"
     )
+
+
+def test_a_secret_that_a_container_mounted_may_be_readable(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segmentd.config._MOUNTED_SECRETS", folder)
+    secret = folder / "token"
+    secret.touch()
+    secret.chmod(0o444)
+    config = load(SHOP + f'token_file = "{secret}"\n')
+    assert config.sources["main"].settings == ShopSettings(shop="a.example", token_file=secret)
+
+
+def test_a_secret_file_may_come_later(folder: Path) -> None:
+    config = load(SHOP + 'token_file = "not-yet"\n')
+    with pytest.raises(ConfigError, match=r"cannot read not-yet, named by token_file: .*No such"):
+        config.sources["main"].settings.secret("token")
 
 
 def test_the_value_of_a_variable_is_not_in_the_error(

@@ -20,8 +20,8 @@ from segmentd.sdk.contract import Runtime
 
 
 @contextmanager
-def sandbox(*args: str) -> Iterator[list[str]]:
-    """The command as its own process; yields the lines that it printed, ends it by Ctrl-C."""
+def sandbox(*args: str, end: signal.Signals = signal.SIGINT, code: int = 0) -> Iterator[list[str]]:
+    """The command as its own process; yields the lines that it printed, and ends it."""
     process = subprocess.Popen(
         [sys.executable, "-m", "segmentd", "sandbox", *args],
         stdout=subprocess.PIPE,
@@ -37,9 +37,9 @@ def sandbox(*args: str) -> Iterator[list[str]]:
     try:
         yield lines
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(end)
         _, errors = process.communicate(timeout=20)
-    assert (process.returncode, errors) == (0, "")
+    assert (process.returncode, errors) == (code, "")
 
 
 @pytest.mark.parametrize("connector", ["shopify", "woocommerce"])
@@ -63,6 +63,11 @@ def test_an_email_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         )
         assert destination.info().name
         destination.close()
+
+
+def test_sigterm_ends_it_at_once() -> None:
+    with sandbox("woocommerce", "--data", "empty", end=signal.SIGTERM, code=143) as lines:
+        assert "[sources.woocommerce]" in lines
 
 
 def test_only_shops_have_a_history(capsys: pytest.CaptureFixture[str]) -> None:
