@@ -14,7 +14,8 @@ from segmentd.segmenter.parser import parse
 REFERENCE = (Path(__file__).parents[3] / "docs/rules.md").read_text("utf-8")
 EXAMPLES = [
     line
-    for block in re.findall(r"^```\n(.*?)^```", REFERENCE, re.DOTALL | re.MULTILINE)
+    for kind, block in re.findall(r"^```(\w*)\n(.*?)^```", REFERENCE, re.DOTALL | re.MULTILINE)
+    if not kind
     for line in block.splitlines()
 ]
 
