@@ -45,9 +45,12 @@ class WooCommerceSandbox(ShopSandbox):
         if path.startswith("/wp-json") and not self.permalinks:
             return page(301, "Moved", {"location": f"{self._home(request)}/"})
         try:
-            return self._answer(request, path)
+            response = self._answer(request, path)
         except Refusal as refusal:
-            return answer(refusal.body, refusal.status)
+            response = answer(refusal.body, refusal.status)
+        link = f'<{self._home(request)}/wp-json/>; rel="https://api.w.org/"'
+        response.headers.setdefault("link", link)
+        return response
 
     def is_write(self, request: Request) -> bool:
         """A batch of nothing changes nothing: it asks only whether one may."""
@@ -159,7 +162,9 @@ class WooCommerceSandbox(ShopSandbox):
     def refund(self, order_id: str, amount: int, at: datetime) -> None:
         """Give money back; all of it makes the order ``refunded``."""
         row = self.store.orders.rows[int(order_id)]
-        refund = RefundRow(self.store.next_post(), row.id, at, self._now(), amount)
+        refund = RefundRow(
+            self.store.next_post(), row.id, at.replace(microsecond=0), self._now(), amount
+        )
         row.refunds.append(refund)
         self.store.refunds.put(refund)
         if sum(refund.amount for refund in row.refunds) >= row.total:

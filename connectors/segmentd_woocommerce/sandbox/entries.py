@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import overload
 
 from segmentd.sdk import Customer, Order, Product
 from segmentd_woocommerce.sandbox.store import (
@@ -14,11 +15,20 @@ from segmentd_woocommerce.sandbox.store import (
 )
 
 
+@overload
+def _whole(moment: datetime) -> datetime: ...
+@overload
+def _whole(moment: None) -> None: ...
+def _whole(moment: datetime | None) -> datetime | None:
+    """MySQL keeps whole seconds."""
+    return moment and moment.replace(microsecond=0)
+
+
 def customer_row(customer: Customer, old: CustomerRow | None, now: datetime) -> CustomerRow:
     """An account; what a record does not have stays as it was."""
-    row = old or CustomerRow(int(customer.id), customer.created_at or now, None, "")
-    row.created = customer.created_at or row.created
-    row.modified = customer.updated_at or now
+    row = old or CustomerRow(int(customer.id), _whole(customer.created_at) or now, None, "")
+    row.created = _whole(customer.created_at) or row.created
+    row.modified = _whole(customer.updated_at) or now
     row.email = customer.email or ""
     row.first_name = customer.first_name or ""
     row.last_name = customer.last_name or ""
@@ -41,21 +51,21 @@ def order_row(order: Order, email: str) -> OrderRow:
         RefundRow(
             int(refund.id) if refund.id.isdigit() else 0,
             id_,
-            refund.created_at,
-            refund.created_at,
+            _whole(refund.created_at),
+            _whole(refund.created_at),
             refund.amount,
         )
         for refund in order.refunds
     ]
     return OrderRow(
         id=id_,
-        created=order.placed_at,
-        modified=order.updated_at,
+        created=_whole(order.placed_at),
+        modified=_whole(order.updated_at),
         status=_status(order),
         currency=order.currency,
         total=order.total,
         customer_id=int(order.customer_id) if order.customer_id else 0,
-        paid_at=order.placed_at if order.paid else None,
+        paid_at=_whole(order.placed_at) if order.paid else None,
         email=email,
         country=order.country or "",
         state=order.region or "",
@@ -83,7 +93,7 @@ def _status(order: Order) -> str:
 def product_row(product: Product, now: datetime) -> ProductRow:
     """A product; a shop without categories has its type as one."""
     categories = product.categories or ([product.product_type] if product.product_type else [])
-    modified = product.updated_at or now
+    modified = _whole(product.updated_at) or now
     return ProductRow(
         id=int(product.id),
         created=modified,

@@ -63,11 +63,11 @@ def _beyond(
 
 
 def _created(row: Dated) -> datetime:
-    return row.created.replace(microsecond=0)
+    return row.created
 
 
 def _modified(row: Dated) -> datetime:
-    return (row.modified or row.created).replace(microsecond=0)
+    return row.modified or row.created
 
 
 def _name(row: CustomerRow) -> str:
@@ -135,8 +135,8 @@ def headers(
     if page < pages:
         links.append((page + 1, "next"))
     parts = [f'<{url}?{_query(sent, extra, number)}>; rel="{rel}"' for number, rel in links]
-    root = url.partition("/wp-json/")[0]
-    found["link"] = ", ".join(parts) or f'<{root}/wp-json/>; rel="https://api.w.org/"'
+    if parts:
+        found["link"] = ", ".join(parts)
     return found
 
 
