@@ -10,7 +10,7 @@ resource does not know is ignored: everything matches.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any
@@ -93,7 +93,7 @@ def parse_query(text: str | None, fields: Fields, zone: tzinfo) -> Query:
 
 class _Parser:
     def __init__(self, text: str, fields: Fields, zone: tzinfo) -> None:
-        self._tokens = list(_tokens(text))
+        self._tokens = [match.groupdict() for match in _TOKEN.finditer(text.rstrip())]
         self._fields = fields
         self._zone = zone
 
@@ -139,17 +139,6 @@ class _Parser:
         if quoted is None:
             value = _to_the_hour(value, self._zone)
         return {"field": name, _TIME_RANGES[op]: value}
-
-
-def _tokens(text: str) -> Iterator[Mapping[str, Any]]:
-    place = 0
-    text = text.rstrip()
-    while place < len(text):
-        match = _TOKEN.match(text, place)
-        if match is None or match.end() == place:
-            raise EmptyValue
-        yield match.groupdict()
-        place = match.end()
 
 
 def _to_the_hour(value: str, zone: tzinfo) -> str:

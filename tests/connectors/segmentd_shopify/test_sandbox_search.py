@@ -74,6 +74,11 @@ def test_an_unquoted_timestamp_is_cut_at_its_hour_in_shop_time(
     assert search == expected
 
 
+def test_what_is_ignored_inside_of_alternatives_matches_nothing_less(ask: Ask) -> None:
+    answer = ask(ORDERS, query="(colour:red OR size:xl) id:1")
+    assert len(answer["extensions"]["search"][0]["warnings"]) == 2
+
+
 def test_an_unquoted_timestamp_loses_its_minutes(
     ask: Ask, sandbox: ShopifySandbox, make_order: Make, start: datetime
 ) -> None:
@@ -98,8 +103,9 @@ def test_an_unknown_field_is_ignored_and_everything_matches(
     assert answer["extensions"]["search"] == example["extensions"]["search"]
 
 
-def test_a_value_that_is_no_time_is_ignored_with_a_warning(ask: Ask) -> None:
-    [search] = ask(ORDERS, query="updated_at:>='soon'")["extensions"]["search"]
+@pytest.mark.parametrize("query", ["updated_at:>='soon'", "updated_at:>=soon", "id:many"])
+def test_a_value_of_the_wrong_kind_is_ignored_with_a_warning(ask: Ask, query: str) -> None:
+    [search] = ask(ORDERS, query=query)["extensions"]["search"]
     assert [warning["code"] for warning in search["warnings"]] == ["invalid_value"]
 
 

@@ -256,12 +256,6 @@ def test_nodes_of_several_kinds(
     ]
 
 
-def test_what_is_not_modelled_is_said(post: Post) -> None:
-    answer = post("{ segments(first: 1) { nodes { id } } }")
-    assert answer.status == 400
-    assert b"QueryRoot.segments" in answer.body
-
-
 # -- HTTP
 
 

@@ -8,7 +8,16 @@ from typing import Any
 import orjson
 import pytest
 
-from segmentd.sdk import AuthError, Customer, Order, OrderLine, Product, Runtime, Window
+from segmentd.sdk import (
+    AuthError,
+    Customer,
+    Order,
+    OrderLine,
+    Product,
+    Runtime,
+    TransientError,
+    Window,
+)
 from segmentd.sdk.testing import faults
 from segmentd.sdk.testing.sandbox import Request, Response
 from segmentd_shopify.sandbox import ALL_SCOPES, ShopifySandbox
@@ -90,6 +99,37 @@ def test_a_position_that_means_nothing_restarts_the_window(
     sandbox.put_customer(make_customer(1))
     sandbox.clock.advance(60)
     assert sorted(read(source, "customers", Window(None, start), position)) == ["1"]
+
+
+def test_a_shop_that_refuses_its_own_cursors_ends_in_trouble(
+    configure: Configure,
+    runtime: Runtime,
+    sandbox: ShopifySandbox,
+    make_customer: Make,
+    start: datetime,
+) -> None:
+    for number in range(1, 6):
+        sandbox.put_customer(make_customer(number))
+    sandbox.clock.advance(60)
+    refusal = {"errors": [{"message": "Invalid cursor for current pagination sort."}]}
+    behind_the_first = faults.when(
+        lambda request: b'"after":null' not in request.body, faults.body(orjson.dumps(refusal))
+    )
+    sandbox.faults = [behind_the_first] * 50
+    with closing(ShopifySource(configure(customers_page=2), runtime)) as source:
+        batches = source.read("customers", Window(None, start), None)
+        # the first page, and once more the first page
+        assert [len(next(batches).records) for _ in range(2)] == [2, 2]
+        with pytest.raises(TransientError, match="cursor"):
+            next(batches)
+
+
+def test_an_answer_without_a_list_is_no_end(
+    source: ShopifySource, sandbox: ShopifySandbox, start: datetime
+) -> None:
+    sandbox.faults = [faults.body(b'{"data": {"page": null}}')]
+    with pytest.raises(TransientError, match="without a list"):
+        list(source.read("orders", Window(None, start), None))
 
 
 # -- the late index
