@@ -24,7 +24,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY)
-	@set -e; for script in benchmarks/*.py; do echo "# $$script"; $(BIN)/python $$script; done
+	$(BIN)/python -m benchmarks.backfill
 
 docs: $(READY)
 	$(BIN)/pytest -q tests/test_docs.py

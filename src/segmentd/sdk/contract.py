@@ -132,7 +132,7 @@ class Source(abc.ABC):
         Raises TransientError rather than ending early: an ended iterator means a window read whole.
         """
 
-    def count(self, stream: str, window: Window) -> int | None:
+    def count(self, stream: str, window: Window) -> int | None:  # noqa: ARG002 - for those who can
         """About how many records ``read`` will yield, for a progress bar; None if unknown."""
         return None
 
@@ -142,7 +142,7 @@ class Source(abc.ABC):
 
     def close(self) -> None:
         """Let go of connections."""
-        return None
+        return None  # noqa: RET501 - may be left as it is
 
 
 class Action(StrEnum):
@@ -226,9 +226,9 @@ class Destination(abc.ABC):
     def info(self) -> DestinationInfo:
         """Prove address, credentials and the right to write, without writing."""
 
-    def check_name(self, name: str) -> None:
+    def check_name(self, name: str) -> None:  # noqa: ARG002 - for those who do
         """Raise ConfigError if ``name`` cannot exist here (a comma in a tag, too long …)."""
-        return None
+        return None  # noqa: RET501 - may be left as it is
 
     def prepare(self, names: Mapping[str, str | None]) -> Mapping[str, str]:
         """Make sure that the names exist; returns name → remote id, which the core keeps.
@@ -248,4 +248,4 @@ class Destination(abc.ABC):
 
     def close(self) -> None:
         """Let go of connections."""
-        return None
+        return None  # noqa: RET501 - may be left as it is

@@ -84,7 +84,9 @@ class ConnectorSettings(BaseModel):
         path: Path | None = getattr(self, f"{key}_file", None)
         if variable:
             if variable not in os.environ:
-                raise ConfigError(f"environment variable {variable}, named by {key}_env, is not set")
+                raise ConfigError(
+                    f"environment variable {variable}, named by {key}_env, is not set"
+                )
             return os.environ[variable], f"environment variable {variable}"
         if path:
             try:
