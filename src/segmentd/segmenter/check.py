@@ -152,7 +152,7 @@ def _operand(condition: Condition, field: Field, operand: Operand, *, top: bool)
             if field.kind not in NUMERIC or not top:
                 fail(operand.at, f"{operand_text(operand)} needs a number field of the customer")
         case Period():
-            if field.kind is not Kind.DATE:
+            if field.kind not in {Kind.DATE, Kind.ANY}:
                 fail(
                     operand.at,
                     f"{operand_text(operand)} needs a date, {condition.field} is {field.kind}",

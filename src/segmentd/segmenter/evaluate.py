@@ -16,7 +16,6 @@ from segmentd.segmenter.instants import Clock
 from segmentd.segmenter.language import And, Condition, Expression, Matches, Not, Or, field_of
 from segmentd.segmenter.predicates import Bools
 from segmentd.segmenter.ruleset import Ruleset
-from segmentd.segmenter.thresholds import moved, threshold
 
 
 def values(ruleset: Ruleset, frames: Frames, now: datetime) -> pd.DataFrame:
@@ -64,6 +63,3 @@ def holds(expression: Expression, conditions: Conditions) -> Bools:
             return reduce(np.logical_and, [holds(part, conditions) for part in parts])
         case Or(parts):
             return reduce(np.logical_or, [holds(part, conditions) for part in parts])
-
-
-__all__ = ["evaluate", "holds", "moved", "threshold", "values"]

@@ -141,6 +141,18 @@ class _Builder(Transformer[Token, Expression]):
     ) -> Condition:
         return _compared(f"{name}({argument})", operator, operand, _at(name))
 
+    def called_between(
+        self,
+        name: Token,
+        _: Token,
+        argument: Token,
+        no: Token | None,
+        low: Operand,
+        high: Operand,
+    ) -> Condition:
+        field = f"{name}({argument})"
+        return Condition(field, "BETWEEN", (low, high), no is not None, _at(name))
+
     def between(self, name: Token, no: Token | None, low: Operand, high: Operand) -> Condition:
         return Condition(str(name), "BETWEEN", (low, high), no is not None, _at(name))
 

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from segmentd.segmenter.evaluate import evaluate, threshold, values
+from segmentd.segmenter.evaluate import evaluate, values
 from segmentd.segmenter.language import text
 from segmentd.segmenter.parser import parse
 from segmentd.segmenter.ruleset import Ruleset, Shop, compile_rules
+from segmentd.segmenter.thresholds import threshold
 from segmenter_oracle.histories import PRODUCTS, Inventor, Person, frames
 from segmenter_oracle.plain import World, member
 from segmenter_oracle.rules import random_rule

@@ -20,8 +20,9 @@ from typing import Any
 
 import pytest
 
-from segmentd.segmenter.evaluate import evaluate, threshold, values
+from segmentd.segmenter.evaluate import evaluate, values
 from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.segmenter.thresholds import threshold
 from segmenter_oracle.purchases import Purchases
 
 RULES = {

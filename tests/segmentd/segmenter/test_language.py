@@ -98,6 +98,8 @@ SHOPIFY = [
     "customer_within_distance(coordinates: '45.4,-75.7', distance_mi: 10) = true",
     "anniversary('metafields.facts.birth_date') = today",
     "anniversary('metafields.facts.birth_date') <= +7d",
+    "anniversary('metafields.facts.birth_date') NOT BETWEEN today AND +7d",
+    "metafields.facts.birth_date IN LAST MONTH",
 ]
 
 OURS = [

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
-from segmentd.segmenter.evaluate import moved, threshold, values
+from segmentd.segmenter.evaluate import values
 from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.segmenter.thresholds import moved, threshold
 from segmenter_oracle.asking import NOW, ask, instant
 from segmenter_oracle.histories import Order, Person, frames
 
