@@ -35,9 +35,9 @@ from segmentd.pipeline.push import Plan, PushSummary
 from segmentd.pipeline.segment import SegmentSummary
 from segmentd.sdk.contract import Destination, Meter, Runtime, Source
 from segmentd.segmenter.explain import Explanation
-from segmentd.segmenter.language import parse
+from segmentd.segmenter.parser import parse
 from segmentd.segmenter.preview import Preview
-from segmentd.segmenter.render import render
+from segmentd.segmenter.render import words
 from segmentd.segmenter.ruleset import Shop
 from segmentd.store import Store, open_store
 from segmentd.store.leases import this_process
@@ -212,7 +212,7 @@ class App:
 
     def words(self, rule: str) -> str:
         """The rule in plain words."""
-        return render(parse(rule))
+        return words(parse(rule), self.shop().currency)
 
     def explain(
         self, profile_id: int, only: str | None = None

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from segmentd.config import load_config
 from segmentd.domain.records import Customer, Order, OrderLine, Product
 from segmentd.sdk.testing.sandbox import (
     ListSandbox,
@@ -114,6 +115,20 @@ class World:
         for name, actor in snapshot.items():
             self.stages[name].actor = copy.deepcopy(actor)
 
+    def tag_of(self, destination: str, segment: str) -> str | None:
+        """The name that a segment's members get at a destination, if it is pushed there."""
+        for configured in load_config(self.config).segments:
+            for to in configured.push:
+                if (configured.key, to.destination) == (segment, destination):
+                    return to.name
+        return None
+
+    def names(self, destination: str) -> dict[str, str]:
+        """Segment → its name at a destination."""
+        segments = [segment.key for segment in load_config(self.config).segments]
+        found = {key: self.tag_of(destination, key) for key in segments}
+        return {key: name for key, name in found.items() if name is not None}
+
     def writes(self) -> int:
         """Requests so far that change something at any of the platforms."""
         return sum(stage.actor.writes() for stage in self.stages.values())
@@ -145,7 +160,7 @@ def toml_table(name: str, settings: Mapping[str, object]) -> str:
 def world(folder: Path, store_url: str, *, segments: str = SEGMENTS) -> Iterator[World]:
     """Start the three platforms and write a configuration for them into ``folder``."""
     actors: dict[str, Sandbox] = {
-        "shopify": ShopifySandbox(SandboxClock(START)),
+        "shopify": ShopifySandbox(SandboxClock(START), currency="USD", time_zone="UTC", points=20_000, restored=1_000),
         "woocommerce": WooCommerceSandbox(SandboxClock(START)),
         "klaviyo": KlaviyoSandbox(SandboxClock(START)),
     }
