@@ -12,7 +12,9 @@ from segmentd.domain.cursor import Cursor, Window
 from segmentd.domain.records import Customer, Order, OrderLine, Record
 from segmentd.pipeline.ports import Lease, Saved
 from segmentd.sdk.contract import Rejection, ShopInfo
+from segmentd.segmenter.frames import Frames
 from segmentd.store import Store
+from segmentd.store.engine import parse_url
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TTL = timedelta(minutes=10)
@@ -98,3 +100,14 @@ class Shop:
         """As after a pass that changed nothing."""
         with self.store._database.write() as connection:
             connection.execute(text("DELETE FROM dirty"))
+
+
+def read_range(url: str, low: int, high: int, needs: frozenset[str]) -> Frames:
+    """What a worker process reads; to be called in a process of its own only (``store.arrow``)."""
+    from segmentd.store.arrow import RangeFacts
+
+    facts = RangeFacts(parse_url(url))
+    try:
+        return facts.read(low, high, needs)
+    finally:
+        facts.close()

@@ -1,0 +1,207 @@
+"""The facts that the segmenter gets, over the connection and through ADBC."""
+
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import fields
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from segmentd.domain.records import Customer, OrderLine, Product, Refund
+from segmentd.segmenter import frames as shapes
+from segmentd.segmenter.frames import Frames
+from segmentd.store import Store
+from segmentd.store.facts import EVERYTHING
+from shop_in_store import DAY, NOW, Shop, customer, order, read_range
+
+COLUMNS = {
+    "profiles": shapes.PROFILE_COLUMNS,
+    "orders": shapes.ORDER_COLUMNS,
+    "lines": shapes.LINE_COLUMNS,
+    "refunds": shapes.REFUND_COLUMNS,
+    "products": shapes.PRODUCT_COLUMNS,
+}
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[ProcessPoolExecutor]:
+    """One process that may load ADBC."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
+        yield executor
+
+
+def fill(shop: Shop) -> None:
+    """At least one of everything that can be missing, and something in every column."""
+    mug = OrderLine("1", "p1", quantity=2, amount=1800)
+    shop.save(
+        Product("p1", "Mug", "kitchen", "Potter", ["blue", "new"], ["Home", "Home > Kitchen"]),
+        Product("p2"),
+        Customer(
+            "1", NOW, NOW - 100 * DAY, "A@shopper.example", country="DE", region="BW", city="Ulm",
+            language="de", account_state="ENABLED", email_consent="SUBSCRIBED",
+            sms_consent="PENDING", tags=["VIP", "wholesale"],
+        ),
+        customer("2"),
+        order("o1", "1", total=1999, lines=[mug, OrderLine("2", None, 1, 199)], channel="web",
+              country="AT", discount_codes=["SAVE10", "MORE"],
+              refunds=[Refund("r1", NOW - DAY, 500)]),
+        order("o2", "1", cancelled_at=NOW, currency="USD", lines=[mug],
+              refunds=[Refund("r1", NOW, 1)]),
+        order("o3", "2", paid=False, placed=datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        order("o4", "3", lines=[OrderLine("1", "p2", 1, 5)]),
+        order("o5", email="guest@shopper.example"),
+    )  # fmt: skip
+
+
+def everything(store: Store) -> Frames:
+    """All profiles, over the connection."""
+    return store.frames(range(1, 100))
+
+
+def ordered(frames: Frames) -> dict[str, pd.DataFrame]:
+    """Frames whose rows stand in a known order."""
+    return {
+        field.name: getattr(frames, field.name).sort_values(
+            list(COLUMNS[field.name]), ignore_index=True
+        )
+        for field in fields(frames)
+    }
+
+
+def assert_same(left: Frames, right: Frames) -> None:
+    """The same values in the same types."""
+    for name, frame in ordered(left).items():
+        assert_frame_equal(frame, ordered(right)[name], obj=name)
+
+
+def test_frames_have_the_columns_and_types_that_are_agreed(shop: Shop) -> None:
+    fill(shop)
+    for frames in (everything(shop.store), shop.store.frames([])):
+        for name, columns in COLUMNS.items():
+            frame = getattr(frames, name)
+            assert tuple(frame.columns) == columns
+            for column, kind in frame.dtypes.items():
+                numeric = str(column).endswith(("_at", "amount", "total", "quantity", "counted"))
+                identity = str(column).endswith("_id") and column != "remote_id"
+                assert kind.kind == ("O" if not numeric and not identity else kind.kind)
+                assert kind == "int64" or not identity
+
+
+def test_frames_say_what_the_records_said(shop: Shop) -> None:
+    fill(shop)
+    frames = shop.store.frames([shop.profile("1")])
+    (profile,) = frames.profiles.to_dict("records")
+    assert profile == {
+        "profile_id": shop.profile("1"), "created_at": (NOW - 100 * DAY).timestamp(),
+        "email": "A@shopper.example", "country": "DE", "region": "BW", "city": "Ulm",
+        "language": "de", "account_state": "ENABLED", "email_consent": "SUBSCRIBED",
+        "sms_consent": "PENDING", "tags": "\nVIP\nwholesale\n",
+    }  # fmt: skip
+    first = frames.orders.iloc[0].to_dict()
+    assert first.pop("order_id") > 0
+    assert pd.isna(first.pop("cancelled_at"))
+    assert first == {
+        "profile_id": shop.profile("1"), "placed_at": (NOW - DAY).timestamp(), "counted": 1,
+        "total": 1999.0, "channel": "web", "country": "AT", "discount_codes": "\nSAVE10\nMORE\n",
+    }  # fmt: skip
+    assert frames.lines["product_id"].tolist()[1] == -1
+    assert frames.products["remote_id"].tolist() == ["p1"]
+    assert frames.products["categories"].tolist() == ["\nHome\nHome > Kitchen\n"]
+    assert frames.refunds["amount"].tolist()[0] == 500.0
+
+
+def test_both_readers_read_the_same(shop: Shop, url: str, worker: ProcessPoolExecutor) -> None:
+    fill(shop)
+    read = worker.submit(read_range, url, 1, 100, EVERYTHING).result()
+    assert_same(everything(shop.store), read)
+
+
+def test_ranges_of_which_nothing_is_there(
+    shop: Shop, url: str, worker: ProcessPoolExecutor
+) -> None:
+    fill(shop)
+    read = worker.submit(read_range, url, 1000, 2000, frozenset({"orders"})).result()
+    assert_same(shop.store.frames([]), Frames(read.profiles, read.orders, read.lines,
+                                              read.refunds, read.products))  # fmt: skip
+
+
+def test_both_readers_leave_out_who_is_gone(
+    shop: Shop, url: str, worker: ProcessPoolExecutor
+) -> None:
+    fill(shop)
+    gone = shop.profile("1")
+    shop.remove("customers", "1")
+    shop.remove("orders", "o4")
+    here = everything(shop.store)
+    read = worker.submit(read_range, url, 1, 100, EVERYTHING).result()
+    for name in ("profiles", "orders", "lines", "refunds"):
+        assert gone not in set(getattr(here, name)["profile_id"])
+        left, right = ordered(here)[name], ordered(read)[name]
+        assert_frame_equal(left, right)
+    assert set(here.orders["profile_id"]) == {
+        shop.profile("2"), shop.profile("guest:guest@shopper.example"),
+    }  # fmt: skip
+
+
+def test_a_text_that_first_comes_late_is_read(
+    shop: Shop, url: str, worker: ProcessPoolExecutor
+) -> None:
+    """ADBC decides a column's type by its first 1,024 rows (performance.md, section 4)."""
+    shop.save(*(customer(str(n)) for n in range(1100)))
+    shop.save(Customer("late", NOW, country="DE"))
+    read = worker.submit(read_range, url, 1, 5000, EVERYTHING).result()
+    assert read.profiles["country"].tolist() == [None] * 1100 + ["DE"]
+
+
+def test_ids_beyond_float_precision_stay_exact(shop: Shop) -> None:
+    shop.save(order("o1", "1"), order("o2", "1"))
+    large = 2**53 + 1
+    with shop.store._database.write() as connection:
+        connection.exec_driver_sql(
+            f"UPDATE orders SET order_id = {large}, fx_missing = 1 WHERE remote_id = 'o1'"
+        )
+    assert large in everything(shop.store).orders["order_id"].tolist()
+
+
+def test_ranges_cover_everybody_once(shop: Shop) -> None:
+    assert list(shop.store.ranges(3)) == []
+    fill(shop)
+    shop.remove("customers", "2")
+    ranges = shop.store.ranges(3)
+    covered = [profile for low, high in ranges for profile in range(low, high + 1)]
+    ids = everything(shop.store).profiles["profile_id"].tolist()
+    assert len(covered) == len(set(covered))
+    assert {*ids, shop.profile("2")} <= set(covered)
+    assert len(ranges) == 2
+
+
+FULL_PASS = """
+import sys
+from datetime import UTC, datetime
+from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.store import open_store
+
+rules = compile_rules({"many": "number_of_orders >= 1"}, Shop("UTC", "EUR"))
+with open_store(sys.argv[1]) as store:
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    parts = list(store.full_pass(store.ranges(2), rules, now, {}))
+print(sum(int(part.members["many"].sum()) for part in parts), len(parts))
+print(sorted(name for name in sys.modules if name.startswith("adbc_driver_sqlite")))
+"""
+
+
+def test_a_full_pass_leaves_the_process_with_one_sqlite_library(shop: Shop, url: str) -> None:
+    """ADBC's driver has a SQLite of its own, and two of them with one file open in one process
+    cancel each other's locks (sqlite.org/howtocorrupt.html, 2.2.1)."""
+    fill(shop)
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_PASS, url], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["3 2", "[]"]

@@ -1,0 +1,269 @@
+"""What a pass stores: memberships, history, due instants, rules, thresholds, marks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from segmentd.domain.errors import LockedError
+from segmentd.domain.memberships import Cause
+from segmentd.domain.segments import Segment
+from segmentd.pipeline.ports import Evaluated, Lease, Pass
+from segmentd.store import Store
+from shop_in_store import DAY, HOUR, NOW, TTL, Shop, customer, lease_of, order, rows
+
+VIP = Segment("vip", "VIP", "amount_spent > 100")
+NEW = Segment("new", "New", "first_order_date >= -30d")
+
+
+class Publisher:
+    """Publishes passes over profiles 1 to 3, who exist."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.shop = Shop(store)
+        self.shop.save(customer("1", "a@shopper.example"), customer("2"), customer("3"))
+        self.ids = [self.shop.profile(str(n)) for n in (1, 2, 3)]
+        self.lease: Lease = lease_of(store)
+
+    def __call__(
+        self,
+        members: Mapping[str, Sequence[int]],
+        *,
+        asked: Sequence[int] | None = None,
+        evaluated: Sequence[int] | None = None,
+        due: Mapping[int, float] | None = None,
+        segments: Sequence[Segment] = (VIP, NEW),
+        now: datetime = NOW,
+        **rest: Any,
+    ) -> tuple[int, int]:
+        """``members``: segment → positions (0 to 2) of those inside; of ``evaluated`` positions."""
+        positions = list(range(3)) if evaluated is None else list(evaluated)
+        index = pd.Index([self.ids[p] for p in positions], name="profile_id", dtype="int64")
+        columns = {s.key: [p in members.get(s.key, ()) for p in positions] for s in segments}
+        part = Evaluated(
+            pd.DataFrame(columns, index=index, dtype=bool),
+            pd.Series([(due or {}).get(p, np.nan) for p in positions], index=index, dtype=float),
+            pd.DataFrame(index=index),
+        )
+        outcome = Pass(
+            asked=None if asked is None else [self.ids[p] for p in asked],
+            evaluated=[part],
+            segments=segments,
+            thresholds=rest.pop("thresholds", {}),
+            token=rest.pop("token", 0),
+            **rest,
+        )
+        return self.store.publish(self.lease, outcome, now)
+
+    def members(self, segment: str) -> list[int]:
+        """Positions of the stored members."""
+        found = {m.profile_id for m in self.store.memberships() if m.segment == segment}
+        return [position for position, profile in enumerate(self.ids) if profile in found]
+
+    def history(self) -> list[tuple[str, int, str, str]]:
+        """Segment, position, entered or left, cause."""
+        return [
+            (c.segment, self.ids.index(c.profile_id), c.change, c.cause)
+            for c in self.store.changes()
+        ]
+
+
+@pytest.fixture
+def publish(store: Store) -> Publisher:
+    return Publisher(store)
+
+
+def test_the_first_pass_enters_everybody(publish: Publisher) -> None:
+    assert publish({"vip": [0, 2], "new": [1]}) == (3, 0)
+    assert publish.members("vip") == [0, 2]
+    assert publish.members("new") == [1]
+    since = publish.store.memberships_of(publish.ids[0])
+    assert since == {"vip": NOW}
+
+
+def test_the_same_outcome_again_writes_nothing(publish: Publisher) -> None:
+    state = {"vip": [0, 2]}
+    settings: dict[str, Any] = {"due": {0: NOW.timestamp()}, "thresholds": {"TOP 10%": "5"}}
+    publish(state, **settings)
+    before = _all_rows(publish.store)
+    assert publish(state, now=NOW + DAY, **settings) == (0, 0)
+    assert publish(state, asked=[0, 1, 2], now=NOW + DAY, **settings) == (0, 0)
+    assert _all_rows(publish.store) == before
+
+
+def test_entries_and_exits_are_kept_with_their_cause(publish: Publisher) -> None:
+    publish({"vip": [0]}, edited=frozenset({"vip", "new"}))
+    publish({"vip": [1]}, now=NOW + HOUR, causes={publish.ids[0]: Cause.TIME})
+    assert publish.history() == [
+        ("vip", 0, "entered", "rule"),
+        ("vip", 1, "entered", "data"),
+        ("vip", 0, "left", "time"),
+    ]
+    assert [c.at for c in publish.store.changes()] == [NOW, NOW + HOUR, NOW + HOUR]
+
+
+def test_memberships_as_of_come_from_the_history(publish: Publisher) -> None:
+    publish({"vip": [0]})
+    publish({"vip": [1]}, now=NOW + DAY)
+    publish({"vip": [0, 1]}, now=NOW + 2 * DAY)
+
+    def at(instant: datetime) -> list[tuple[int, datetime]]:
+        found = publish.store.memberships(instant)
+        return [(publish.ids.index(m.profile_id), m.since) for m in found]
+
+    assert at(NOW - HOUR) == []
+    assert at(NOW) == [(0, NOW)]
+    assert at(NOW + DAY + HOUR) == [(1, NOW + DAY)]
+    assert sorted(at(NOW + 3 * DAY)) == [(0, NOW + 2 * DAY), (1, NOW + DAY)]
+
+
+def test_a_partial_pass_touches_only_whom_it_was_asked_for(publish: Publisher) -> None:
+    publish({"vip": [0, 1]})
+    assert publish({"vip": [2]}, asked=[1, 2], evaluated=[1, 2]) == (1, 1)
+    assert publish.members("vip") == [0, 2]
+
+
+def test_who_was_asked_for_and_is_gone_leaves(publish: Publisher) -> None:
+    publish({"vip": [0, 1]}, due={0: NOW.timestamp() + 60})
+    publish.shop.remove("customers", "1")
+    assert publish({"vip": []}, asked=[0], evaluated=[]) == (0, 1)
+    assert publish.members("vip") == [1]
+    assert publish.store.next_due() is None
+
+
+def test_who_is_gone_leaves_in_a_full_pass_too(publish: Publisher) -> None:
+    publish({"vip": [0, 1]})
+    publish.shop.remove("customers", "1")
+    assert publish({"vip": [1]}, evaluated=[1, 2]) == (0, 1)
+
+
+def test_who_was_removed_during_the_pass_does_not_enter(publish: Publisher) -> None:
+    publish.shop.remove("customers", "1")
+    assert publish({"vip": [0, 1]}, due={0: NOW.timestamp()}) == (1, 0)
+    assert publish.members("vip") == [1]
+    assert publish.store.next_due() is None
+
+
+def test_who_was_merged_away_during_the_pass_does_not_enter(publish: Publisher) -> None:
+    publish.shop.save(order("o1", email="b@shopper.example"))
+    publish.ids[2] = publish.shop.profile("guest:b@shopper.example")
+    publish.shop.save(customer("1", "b@shopper.example", at=NOW + HOUR))
+    assert publish({"vip": [0, 2]}) == (1, 0)
+
+
+def test_a_profile_newer_than_a_full_pass_keeps_what_it_has(publish: Publisher) -> None:
+    publish({"vip": [2]})
+    assert publish({"vip": [0]}, evaluated=[0, 1]) == (1, 0)
+    assert publish.members("vip") == [0, 2]
+
+
+def test_a_segment_that_is_configured_no_more_ends(publish: Publisher) -> None:
+    publish({"vip": [0], "new": [1]})
+    assert publish({"new": [1]}, segments=[NEW], edited=frozenset({"vip"})) == (0, 1)
+    assert publish.history()[-1] == ("vip", 0, "left", "rule")
+    assert publish.store.versions() == {"new": NEW.version}
+
+
+def test_every_version_of_a_rule_is_kept(publish: Publisher) -> None:
+    edited = Segment("vip", "VIP", "amount_spent > 200")
+    publish({}, segments=[VIP])
+    publish({}, segments=[edited], now=NOW + DAY)
+    assert publish.store.versions() == {"vip": edited.version}
+    publish({}, segments=[VIP], now=NOW + 2 * DAY)
+    assert publish.store.versions() == {"vip": VIP.version}
+    texts = rows(publish.store, "SELECT rule FROM segments ORDER BY rule")
+    assert texts == [("amount_spent > 100",), ("amount_spent > 200",)]
+
+
+def test_due_instants_are_whole_seconds_and_never_early(publish: Publisher) -> None:
+    now = NOW.timestamp()
+    publish({}, due={0: now + 0.25, 1: now + 100})
+    assert list(publish.store.pending(NOW).due) == []
+    assert list(publish.store.pending(NOW + HOUR / 3600).due) == [publish.ids[0]]
+    assert publish.store.next_due() == NOW + HOUR / 3600
+    publish({}, asked=[0], evaluated=[0], now=NOW + HOUR)
+    assert list(publish.store.pending(NOW + DAY).due) == [publish.ids[1]]
+
+
+def test_marks_made_during_the_pass_stay(publish: Publisher) -> None:
+    pending = publish.store.pending(NOW)
+    assert list(pending.dirty) == publish.ids
+    publish.shop.save(order("o1", "2"))
+    publish({}, asked=[0, 1, 2], token=pending.token)
+    assert list(publish.store.pending(NOW).dirty) == [publish.ids[1]]
+
+
+def test_marks_are_never_older_than_cleared_ones(publish: Publisher) -> None:
+    before = publish.store.pending(NOW)
+    publish({}, token=before.token)
+    publish.shop.save(order("o1", "2"))
+    assert publish.store.pending(NOW).token > before.token
+
+
+def test_thresholds_have_a_history(publish: Publisher) -> None:
+    publish({}, thresholds={"TOP 10%": "5", "AVERAGE": "1"})
+    publish({}, thresholds={"TOP 10%": "6"}, now=NOW + DAY)
+    assert publish.store.thresholds() == {"TOP 10%": "6"}
+    (count,) = rows(publish.store, "SELECT count(*) FROM thresholds")
+    assert count == (3,)
+
+
+def test_a_pass_that_lost_its_lease_stores_nothing(publish: Publisher) -> None:
+    publish.store.acquire("segment", "elsewhere:1", TTL, NOW + TTL)
+    with pytest.raises(LockedError):
+        publish({"vip": [0]})
+    assert publish.members("vip") == []
+
+
+def test_values_are_of_those_who_ordered(publish: Publisher) -> None:
+    publish.store.save_values(publish.lease, _values(publish, [3.25, np.nan, 1], [2, 1, 0]))
+    stored = publish.store.values("TOP 10% amount_spent")
+    assert stored["profile_id"].tolist() == publish.ids[:2]
+    assert stored["value"].tolist()[0] == 3.25
+    assert np.isnan(stored["value"].tolist()[1])
+    assert stored["orders"].tolist() == [2.0, 1.0]
+    assert stored.dtypes.astype(str).tolist() == ["int64", "float64", "float64", "float64"]
+
+
+def test_values_follow_their_profiles(publish: Publisher) -> None:
+    publish.store.save_values(publish.lease, _values(publish, [1 / 3, 2, 3], [1, 1, 1]))
+    publish.store.save_values(publish.lease, _values(publish, [5, 2], [1, 0]))
+    stored = publish.store.values("TOP 10% amount_spent")
+    assert dict(zip(stored["profile_id"], stored["value"], strict=True)) == {
+        publish.ids[0]: 5.0, publish.ids[2]: 3.0,
+    }  # fmt: skip
+    assert publish.store.values("unknown").empty
+
+
+def test_values_are_exact(publish: Publisher) -> None:
+    exact = [0.1 + 0.2, 1e16 + 2, 1 / 3]
+    publish.store.save_values(publish.lease, _values(publish, exact, [1, 1, 1]))
+    assert publish.store.values("TOP 10% amount_spent")["value"].tolist() == exact
+
+
+def test_values_that_nothing_asks_for_any_more_go(publish: Publisher) -> None:
+    publish.store.save_values(publish.lease, _values(publish, [1, 2, 3], [1, 1, 1]))
+    publish({}, thresholds={"TOP 10% amount_spent": "3"})
+    publish({}, thresholds={})
+    assert publish.store.values("TOP 10% amount_spent").empty
+
+
+def _values(publish: Publisher, values: Sequence[float], orders: Sequence[float]) -> pd.DataFrame:
+    index = pd.Index(publish.ids[: len(values)], name="profile_id", dtype="int64")
+    columns = {
+        "TOP 10% amount_spent": values,
+        "orders": orders,
+        "last_order_at": [NOW.timestamp() if count else np.nan for count in orders],
+    }
+    return pd.DataFrame(columns, index=index, dtype=float)
+
+
+def _all_rows(store: Store) -> dict[str, list[tuple[Any, ...]]]:
+    tables = ("memberships", "membership_changes", "segments", "thresholds", "profiles", "counters")
+    return {table: sorted(rows(store, f"SELECT * FROM {table}"), key=repr) for table in tables}
