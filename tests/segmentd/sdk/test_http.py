@@ -409,6 +409,22 @@ def test_f23_an_untrusted_certificate_is_not_tried_again(runtime: Runtime) -> No
     assert runtime.meter.requests == 1
 
 
+def test_f23_a_trusted_certificate_is_spoken_to(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusting = ssl.create_default_context(cafile=UNTRUSTED)
+    monkeypatch.setattr("segmentd.sdk.http._tls", lambda: trusting)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(UNTRUSTED)
+
+    def answer(connection: socket.socket, done: threading.Event) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+
+    with socket_server(answer, context) as url, client(url, runtime) as http:
+        assert http.request("GET", "/").json() == {}
+    assert runtime.meter.requests == 1
+
+
 def test_a_secret_with_a_newline_is_not_shown(url: str, runtime: Runtime) -> None:
     with (
         client(url, runtime, headers={"x-token": "sentinel\nvalue"}) as http,
