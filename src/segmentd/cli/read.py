@@ -6,7 +6,7 @@ import csv
 import dataclasses
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,11 +50,12 @@ def export(invocation: Invocation, what: str, form: str, as_of: datetime | None)
     if as_of is not None and what != "memberships":
         raise click.UsageError("--as-of goes with memberships only")
     with session(invocation, quiet=True) as app:
-        kind, rows = {
+        kinds: dict[str, tuple[type, Callable[[], Iterable[Any]]]] = {
             "memberships": (Membership, lambda: app.store.memberships(as_of)),
             "changes": (HistoryEntry, app.store.changes),
             "profiles": (Person, app.store.profiles),
-        }[what]
+        }
+        kind, rows = kinds[what]
         names = [field.name for field in dataclasses.fields(kind)]
         _WRITERS[form](names, _plain(rows()))
 
