@@ -148,7 +148,7 @@ class ShopSandbox(Sandbox):
 
     @abc.abstractmethod
     def put_order(self, order: Order) -> str:
-        """Create or change an order with its lines; an e-mail without ``customer_id`` is a guest."""
+        """Create or change an order; an e-mail without ``customer_id`` is a guest."""
 
     @abc.abstractmethod
     def put_product(self, product: Product) -> str:
