@@ -169,7 +169,9 @@ def world(folder: Path) -> Iterator[World]:
 
 def put(shop: MemoryShop, number: int, total: int, ago: timedelta = timedelta(days=2)) -> None:
     """A customer with one order."""
-    at = datetime.now(UTC).replace(microsecond=0) - ago
+    # whole seconds, as shops have them: a window of reading ends with the second that has begun
+    now = datetime.now(UTC).replace(microsecond=0)
+    at = now - ago
     email = f"c{number}@shopper.example"
     shop.put_customer(Customer(id=str(number), email=email, created_at=at))
     shop.put_order(
@@ -178,7 +180,7 @@ def put(shop: MemoryShop, number: int, total: int, ago: timedelta = timedelta(da
             customer_id=str(number),
             email=email,
             placed_at=at,
-            updated_at=datetime.now(UTC),
+            updated_at=now,
             currency="EUR",
             total=total,
             paid=True,

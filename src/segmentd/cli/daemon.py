@@ -27,7 +27,7 @@ from segmentd.web.server import WebServer, application
 
 _log = structlog.get_logger("segmentd.run")
 
-GRACE = 8.0
+GRACE = 7.0
 """Seconds that the batch in flight has to end; with the rest the process ends within 10."""
 DUE = "due"
 _LOOK = 1.0

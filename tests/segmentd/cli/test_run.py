@@ -102,8 +102,10 @@ def test_a_membership_ends_when_due_without_waiting_for_a_pull(made: World) -> N
         push = ["tags"]
         """
     )
-    put(made.shop, 5, 100, ago=timedelta(minutes=29, seconds=45))
     daemon = made.start()
+    daemon.wait_for("cycle", connector="shop")
+    put(made.shop, 5, 100, ago=timedelta(minutes=29, seconds=54))
+    daemon.send(signal.SIGHUP)
     daemon.wait_for("cycle", connector="shop", entered=1)
     assert made.shop.tags()["5"] == {"Just ordered"}
     daemon.wait_for("cycle", connector="due", left=1)

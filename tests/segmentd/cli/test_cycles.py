@@ -1,0 +1,197 @@
+"""What one cycle does and notes, with connectors in memory and a real store."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from daemons import SPENDER, put
+from segmentd.bootstrap import App, open_app
+from segmentd.cli.cycles import Cycles, Standing
+from segmentd.config import load_config
+from segmentd.domain.errors import Stopping
+from segmentd.sdk.testing.faults import status
+from segmentd.sdk.testing.memory import MemoryLists, MemoryShop, registered
+from segmentd.web.metrics import Metrics
+
+CONFIG = """
+[store]
+url = "sqlite:///segmentd.db"
+[sources.shop]
+connector = "memory"
+shop = "first"
+[sources.other]
+connector = "memory"
+shop = "second"
+[destinations.tags]
+connector = "memory"
+source = "shop"
+[destinations.lists]
+connector = "memory"
+shop = "platform"
+kind = "lists"
+"""
+
+
+@dataclass
+class Bench:
+    """Everything that a test looks at."""
+
+    shop: MemoryShop
+    other: MemoryShop
+    lists: MemoryLists
+    app: App
+    cycles: Cycles
+    stopping: threading.Event
+    stopped: list[str] = field(default_factory=list)
+
+    def states(self) -> dict[str, str]:
+        return {name: standing.state for name, standing in self.cycles.standings.items()}
+
+    def metric(self, series: str) -> float | None:
+        for line in self.cycles.metrics.render().decode().splitlines():
+            name, _, value = line.rpartition(" ")
+            if name == series:
+                return float(value)
+        return None
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    shop, other, lists = MemoryShop(), MemoryShop(), MemoryLists()
+    path = tmp_path / "segmentd.toml"
+    path.write_text(CONFIG + SPENDER)
+    with ExitStack() as stack:
+        for name, sandbox in (("first", shop), ("second", other), ("platform", lists)):
+            stack.enter_context(registered(name, sandbox))
+        stopping = threading.Event()
+        app = open_app(load_config(path), sleep=lambda _: None)
+        stack.callback(app.close)
+        made = Bench(shop, other, lists, app, Cycles(app, Metrics(), stopping), stopping)
+        made.cycles.on_stopped = made.stopped.append
+        for number in range(1, 4):
+            put(shop, number, 20_000)
+        made.cycles.app.pull(["other"])
+        yield made
+    structlog.contextvars.clear_contextvars()
+
+
+def refuse(sandbox: MemoryShop | MemoryLists, code: int, times: int = 1) -> None:
+    sandbox.faults.extend(status(code) for _ in range(times))
+
+
+def test_a_cycle_says_in_one_line_what_it_did(bench: Bench) -> None:
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        bench.cycles.source("shop")
+    (line,) = (line for line in lines if line["event"] == "cycle")
+    assert (line["connector"], line["cycle"]) == ("shop", 1)
+    assert (line["read"], line["written"], line["entered"], line["added"]) == (6, 6, 3, 6)
+    assert "failed" not in line
+    assert bench.states() == {"shop": "ok", "tags": "ok", "lists": "ok"}
+
+
+def test_a_source_that_refuses_us_stops_alone(bench: Bench) -> None:
+    refuse(bench.shop, 401)
+    bench.cycles.source("shop")
+    assert bench.stopped == ["shop"]
+    assert bench.states()["shop"] == "needs attention"
+    bench.cycles.source("other")
+    assert bench.states()["other"] == "ok"
+    assert bench.stopped == ["shop"]
+
+
+def test_a_source_that_is_down_is_tried_again(bench: Bench) -> None:
+    refuse(bench.shop, 503, times=6)
+    bench.cycles.source("shop")
+    assert bench.states()["shop"] == "failing"
+    assert bench.cycles.standings["shop"].error == "TransientError"
+    assert bench.stopped == []
+    bench.cycles.source("shop")
+    assert bench.states()["shop"] == "ok"
+    assert bench.cycles.standings["shop"].error is None
+
+
+def test_the_same_failure_is_told_once_and_counted_always(bench: Bench) -> None:
+    with capture_logs() as lines:
+        for _ in range(3):
+            refuse(bench.shop, 503, times=6)
+            bench.cycles.source("shop")
+        bench.cycles.source("shop")
+    assert [line["event"] for line in lines if line["event"] != "cycle"] == ["failing", "recovered"]
+    series = 'segmentd_failures_total{connector="shop",error="TransientError"}'
+    assert bench.metric(series) == 3
+
+
+def test_a_destination_that_refuses_us_is_left_alone_and_others_go_on(bench: Bench) -> None:
+    refuse(bench.lists, 403)
+    bench.cycles.source("shop")
+    assert bench.states() == {"shop": "ok", "tags": "ok", "lists": "needs attention"}
+    asked = len(bench.lists.log)
+    put(bench.shop, 9, 30_000)
+    bench.cycles.source("shop")
+    assert len(bench.lists.log) == asked
+    assert bench.shop.tags()["9"] == {"Big spender"}
+
+
+def test_after_a_reload_what_was_stopped_is_tried_again(bench: Bench) -> None:
+    refuse(bench.lists, 403)
+    bench.cycles.source("shop")
+    bench.cycles.restart(bench.app)
+    bench.cycles.due()
+    assert bench.states()["lists"] == "ok"
+    assert len(bench.lists.members()["Big spender"]) == 3
+
+
+def test_a_connector_that_is_configured_no_more_is_forgotten(bench: Bench) -> None:
+    bench.cycles.standings["old"] = Standing("failing")
+    bench.cycles.restart(bench.app)
+    assert "old" not in bench.cycles.standings
+
+
+def test_a_held_plan_is_visible_and_the_rest_goes_on(bench: Bench) -> None:
+    for number in range(10, 40):
+        put(bench.shop, number, 20_000)
+    bench.cycles.source("shop")
+    for number in range(10, 40):
+        bench.shop.refund(str(1000 + number), 19_000, bench.shop.clock.now())
+    with capture_logs() as lines:
+        bench.cycles.source("shop")
+        bench.cycles.due()
+    assert bench.states() == {"shop": "ok", "tags": "held", "lists": "held"}
+    assert bench.metric('segmentd_held_removals{connector="tags"}') == 30
+    told = [line for line in lines if line["event"] == "held"]
+    assert sorted(line["of"] for line in told) == ["lists", "tags"]
+    assert all("segmentd push --confirm" in line["hint"] for line in told)
+    assert sum("Big spender" in tags for tags in bench.shop.tags().values()) == 33
+
+
+def test_paused_nothing_is_pushed(bench: Bench) -> None:
+    bench.cycles.app = replace(bench.app, config=replace(bench.app.config, paused=True))
+    with capture_logs() as lines:
+        bench.cycles.source("shop")
+    assert lines[-1]["paused"] is True
+    assert bench.shop.writes() + bench.lists.writes() == 0
+
+
+def test_a_stop_between_pull_and_push_ends_the_cycle(bench: Bench) -> None:
+    bench.stopping.set()
+    with pytest.raises(Stopping):
+        bench.cycles.source("shop")
+    assert bench.shop.writes() == 0
+
+
+def test_figures_of_a_cycle_reach_the_metrics(bench: Bench) -> None:
+    bench.cycles.source("shop")
+    assert bench.metric('segmentd_records_total{connector="tags",result="added"}') == 3
+    assert bench.metric('segmentd_members{segment="spender"}') == 3
+    assert bench.metric('segmentd_http_requests_total{class="write",connector="tags"}') == 1
+    lag = bench.metric('segmentd_cursor_lag_seconds{connector="shop",stream="orders"}')
+    assert lag is not None
+    assert lag < 60
