@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from segmentd.sdk import ConfigError, ShopInfo, clean, exponent
 
@@ -70,8 +70,8 @@ def _time_zone(root: Mapping[str, Any]) -> tuple[str, list[str]]:
 
 def _exists(name: str) -> bool:
     try:
-        return bool(name) and ZoneInfo(name) is not None
-    except (ValueError, OSError):  # not found is a KeyError that ZoneInfo wraps
+        return ZoneInfo(name).key == name
+    except (ValueError, OSError, ZoneInfoNotFoundError):
         return False
 
 

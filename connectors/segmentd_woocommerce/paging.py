@@ -41,6 +41,7 @@ class Walk:
         self._fetch = fetch
         self._known = known
         self._at_end = False
+        self._heads = 0
 
     def page(self) -> list[Row] | None:
         """The next rows, some of them perhaps known; None at the end."""
@@ -67,16 +68,21 @@ class Walk:
         back = 1
         while True:
             start = max(0, self.offset - back)
-            listing = self._fetch(start, min(back, LARGEST_PAGE - 1))
+            listing = self._fetch(start, min(self.offset - start, LARGEST_PAGE - 1))
             first = listing.rows[0] if listing.rows else None
             if start == 0:
                 self.head = first["id"] if first else None
                 return start, listing
-            if first is not None and first["id"] == self.head:
-                raise TransientError("the store shows the beginning of a list again and again")
             if first is not None and self._known(first):
+                self._check_advance(first)
                 return start, listing
             back *= 4
+
+    def _check_advance(self, first: Row) -> None:
+        """Once is possible: the first rows of the list may be counted but not shown."""
+        self._heads = self._heads + 1 if first["id"] == self.head else 0
+        if self._heads > 1:
+            raise TransientError("the store shows the beginning of a list again and again")
 
 
 @dataclass(frozen=True)

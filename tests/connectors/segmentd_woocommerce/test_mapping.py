@@ -1,0 +1,217 @@
+"""The recorded documents of a real store in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from segmentd.sdk import Customer, Order, OrderLine, Product, Refund
+from segmentd_woocommerce import mapping
+
+Recorded = Callable[[str], Any]
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def body(recorded: Recorded, name: str, request: str) -> Any:
+    """The answer to the first request that ends so."""
+    return next(
+        one["body"] for one in recorded(name)["exchanges"] if one["request"].endswith(request)
+    )
+
+
+def test_a_customer(recorded: Recorded) -> None:
+    row = body(recorded, "customers-page", "per_page=3&page=2")[0]
+    row["meta_data"] = [{"id": 1, "key": "segmentd_tags", "value": "VIP, lapsed,"}]
+    assert mapping.customer(row, "segmentd_tags") == Customer(
+        id="4",
+        updated_at=at("2026-11-21T21:09:03"),
+        created_at=at("2023-11-23T00:00:00"),
+        email="c001@example.com",
+        first_name="Vera",
+        last_name="Vip",
+        phone="+12025550001",
+        country="US",
+        region="TX",
+        city="Austin",
+        account_state="ENABLED",
+        tags=["VIP", "lapsed"],
+    )
+
+
+def test_a_customer_without_address_or_profile(recorded: Recorded) -> None:
+    row = body(recorded, "customer-meta-write", "PUT /wp-json/wc/v3/customers/23")
+    row |= {"email": "", "date_modified_gmt": None, "meta_data": []}
+    row["shipping"] |= {"country": "FR", "city": "Paris"}
+    found = mapping.customer(row, "segmentd_tags")
+    assert (found.email, found.updated_at, found.tags) == (None, None, [])
+    assert (found.country, found.region, found.city) == ("FR", None, "Paris")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, []),
+        ("", []),
+        ("a", ["a"]),
+        (" a ,,b ", ["a", "b"]),
+        (["a", "b"], ["a", "b"]),
+    ],
+)
+def test_tags_in_the_meta(value: object, expected: list[str]) -> None:
+    assert mapping.tags_in(value) == expected
+
+
+@pytest.mark.parametrize("value", [{"a": "b"}, [1], 5])
+def test_something_else_in_the_meta(value: object) -> None:
+    with pytest.raises(ValueError, match="something else than tags"):
+        mapping.tags_in(value)
+
+
+def test_a_customer_is_read_whatever_is_in_the_meta(recorded: Recorded) -> None:
+    row = body(recorded, "customers-page", "per_page=3&page=2")[0]
+    row["meta_data"] = [{"id": 1, "key": "segmentd_tags", "value": {"a": "b"}}]
+    assert mapping.customer(row, "segmentd_tags").tags == []
+
+
+def test_an_order_with_a_refund(recorded: Recorded) -> None:
+    row = body(recorded, "order-with-refund", "orders/55")
+    assert mapping.order(row, {56: at("2025-03-05T12:00:00")}) == Order(
+        id="55",
+        placed_at=at("2025-03-01T12:01:00"),
+        updated_at=at("2025-03-05T12:00:00"),
+        currency="USD",
+        total=7766,
+        paid=True,
+        customer_id="5",
+        email="c002@example.com",
+        status="completed",
+        channel="checkout",
+        country="GB",
+        city="London",
+        lines=[OrderLine("25", "15", 3, 7266, title="Ceramic mug No. 6", sku="SKU-006")],
+        refunds=[Refund("56", at("2025-03-05T12:00:00"), 2422)],
+    )
+
+
+def test_a_refund_of_unknown_time_has_the_orders(recorded: Recorded) -> None:
+    row = body(recorded, "order-with-refund", "orders/55")
+    (refund,) = mapping.order(row, {}).refunds
+    assert refund.created_at == at("2025-03-05T12:00:00")
+
+
+def test_tax_and_coupon(recorded: Recorded) -> None:
+    found = mapping.order(body(recorded, "order-variants", "orders/1104"), {})
+    assert found.total == 22194
+    assert [line.amount for line in found.lines] == [19926 + 1768], "gross, as the total is"
+    assert (found.discount, found.discount_codes) == (3516 + 312, ["été2025"])
+
+
+def test_a_cancelled_order(recorded: Recorded) -> None:
+    found = mapping.order(body(recorded, "order-variants", "orders/1104"), {})
+    assert (found.status, found.paid) == ("cancelled", False)
+    assert found.cancelled_at == found.updated_at == at("2026-11-08T16:37:39")
+    assert found.placed_at == at("2026-11-08T16:36:39"), "never paid: when it was made"
+
+
+def test_a_guests_order(recorded: Recorded) -> None:
+    found = mapping.order(body(recorded, "order-variants", "orders/62"), {})
+    assert (found.customer_id, found.email) == (None, "c004@example.com")
+
+
+def test_a_variation(recorded: Recorded) -> None:
+    row = body(recorded, "orders-page", "dates_are_gmt=true&per_page=3")[2]
+    line = mapping.order(row, {}).lines[0]
+    assert (line.product_id, line.variant_id) == ("34", "37")
+    assert line.title == 'T-shirt "Crème & Co" - L'
+
+
+@pytest.mark.parametrize(
+    ("currency", "total", "line"), [("EUR", 2248, 1748), ("JPY", 22, 17), ("KWD", 22480, 17480)]
+)
+def test_amounts_are_of_the_orders_currency(
+    recorded: Recorded, currency: str, total: int, line: int
+) -> None:
+    row = body(recorded, "order-variants", "orders/62")
+    lines = body(
+        recorded, "order-variants", "orders/64?_fields=id,currency,currency_symbol,total,line_items"
+    )
+    found = mapping.order({**row, **lines, "currency": currency}, {})
+    assert (found.total, found.lines[0].amount) == (total, line)
+
+
+def test_amounts_are_added_before_they_are_rounded(recorded: Recorded) -> None:
+    row = body(recorded, "order-variants", "orders/62")
+    row["line_items"][0] |= {"total": "1.004", "total_tax": "0.004"}
+    assert mapping.order(row, {}).lines[0].amount == 101
+
+
+@pytest.mark.parametrize(
+    ("status", "paid_gmt", "expected"),
+    [
+        ("processing", None, True),
+        ("completed", "2025-07-01T12:01:00", True),
+        ("refunded", "2025-07-01T12:01:00", True),
+        ("on-hold", None, False),
+        ("pending", None, False),
+        ("failed", None, False),
+        ("cancelled", "2025-07-01T12:01:00", False),
+        ("shipped", "2025-07-01T12:01:00", True),
+        ("quote", None, False),
+    ],
+)
+def test_when_an_order_counts_as_paid(
+    recorded: Recorded, status: str, paid_gmt: str | None, expected: bool
+) -> None:
+    row = body(recorded, "order-variants", "orders/62")
+    found = mapping.order({**row, "status": status, "date_paid_gmt": paid_gmt}, {})
+    assert found.paid is expected
+
+
+def test_a_deleted_product(recorded: Recorded) -> None:
+    row = body(recorded, "order-variants", "orders/62")
+    row["line_items"][0] |= {"product_id": 0, "sku": None}
+    (line,) = mapping.order(row, {}).lines
+    assert (line.product_id, line.sku, line.title) == (None, None, "Espresso No. 2")
+
+
+def test_an_impossible_date_is_none(recorded: Recorded) -> None:
+    row = body(recorded, "order-variants", "orders/62")
+    found = mapping.order({**row, "date_paid_gmt": "0000-00-00T00:00:00"}, {})
+    assert found.placed_at == at("2025-07-01T12:00:00")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("total", "n/a"), ("total", 26.48), ("date_modified_gmt", None), ("line_items", [{}])],
+)
+def test_what_cannot_be_understood_is_refused(
+    recorded: Recorded, field: str, value: object
+) -> None:
+    row = body(recorded, "order-variants", "orders/62")
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        mapping.order({**row, field: value}, {})
+
+
+def test_products(recorded: Recorded) -> None:
+    simple = body(recorded, "products", "type=simple")[0]
+    simple["brands"] = [{"id": 1, "name": "Tea &amp; Co", "slug": "tea-co"}]
+    assert mapping.product(simple) == Product(
+        id="33",
+        title="Sampler No. 24",
+        vendor="Tea & Co",
+        tags=["new"],
+        categories=["お茶"],
+        updated_at=at("2026-11-21T21:07:55"),
+    )
+
+
+def test_a_product_of_an_older_store_has_no_brands(recorded: Recorded) -> None:
+    row = body(recorded, "products", "variations,date_modified_gmt")[0]
+    found = mapping.product(row)
+    assert (found.title, found.vendor) == ('T-shirt "Crème & Co"', None)

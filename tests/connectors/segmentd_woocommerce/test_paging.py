@@ -1,0 +1,298 @@
+"""Walking through lists that change: nothing that stays may be missed, and it must end."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from segmentd.sdk import ConfigError, Customer, Order, TransientError, Window
+from segmentd.sdk.testing import faults
+from segmentd.sdk.testing.sandbox import Fault, Request, Response
+from segmentd_woocommerce.client import Listing, Row, WooClient
+from segmentd_woocommerce.paging import Changes, Place, Sweep, SweepPlace, Walk, place_of
+from segmentd_woocommerce.sandbox import WooCommerceSandbox
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+NewOrder = Callable[..., Order]
+FIELDS = {"_fields": "id,date_modified_gmt"}
+
+
+class Rows:
+    """A list of ids, as a store would page it."""
+
+    def __init__(self, ids: list[int], size: int, *, counted: bool = True) -> None:
+        self.ids = ids
+        self.size = size
+        self.counted = counted
+        self.asked: list[int] = []
+        self.hidden: set[int] = set()
+        self.most = 100
+        self.ignores_offset = False
+        self.seen: set[int] = set()
+
+    def fetch(self, offset: int, overlap: int) -> Listing:
+        self.asked.append(offset)
+        asked = self.size + overlap
+        offset = 0 if self.ignores_offset else offset
+        shown = self.ids[offset : offset + min(asked, self.most)]
+        rows = [{"id": id_} for id_ in shown if id_ not in self.hidden]
+        return Listing(rows, len(self.ids) if self.counted else None, asked)
+
+    def walk(self) -> Iterator[list[int]]:
+        walk = Walk(self.fetch, lambda row: row["id"] in self.seen)
+        while (rows := walk.page()) is not None:
+            yield [row["id"] for row in rows if row["id"] not in self.seen]
+            self.seen |= {row["id"] for row in rows}
+
+
+def test_each_page_begins_with_the_last_row_of_the_one_before() -> None:
+    rows = Rows(list(range(1, 12)), 4)
+    assert list(rows.walk()) == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11]]
+    assert rows.asked == [0, 3, 7]
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 8, 9])
+@pytest.mark.parametrize("size", [1, 4])
+@pytest.mark.parametrize("counted", [True, False])
+def test_reads_all(count: int, size: int, counted: bool) -> None:
+    rows = Rows(list(range(count)), size, counted=counted)
+    assert [id_ for page in rows.walk() for id_ in page] == list(range(count))
+
+
+def test_rows_that_leave_hide_none() -> None:
+    rows = Rows(list(range(40)), 5)
+    pages = rows.walk()
+    first = next(pages)
+    del rows.ids[:4]
+    assert first + [id_ for page in pages for id_ in page] == list(range(40))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_whatever_leaves_between_pages(seed: int) -> None:
+    chance = random.Random(seed)
+    rows = Rows(list(range(80)), chance.choice([1, 2, 5, 9]))
+    left: set[int] = set()
+    found: list[int] = []
+    for page in rows.walk():
+        found += page
+        for _ in range(chance.choice([0, 0, 1, 3, 12])):
+            if rows.ids:
+                left.add(rows.ids.pop(chance.randrange(len(rows.ids))))
+    assert set(range(80)) - left <= set(found)
+    assert len(found) == len(set(found))
+
+
+def test_a_host_that_shows_less_than_asked() -> None:
+    rows = Rows(list(range(20)), 8)
+    rows.most = 3
+    assert sorted(id_ for page in rows.walk() for id_ in page) == list(range(20))
+
+
+@pytest.mark.parametrize("hidden", [{19}, {17, 18, 19}, {4}, {0, 1}, {7, 8}])
+def test_rows_that_are_counted_but_not_shown(hidden: set[int]) -> None:
+    rows = Rows(list(range(20)), 4)
+    rows.hidden = hidden
+    assert {id_ for page in rows.walk() for id_ in page} == set(range(20)) - hidden
+
+
+def test_a_whole_page_that_is_not_shown_is_no_end() -> None:
+    rows = Rows(list(range(40)), 4)
+    rows.hidden = set(range(8, 30))
+    with pytest.raises(TransientError, match="fewer records than it counts"):
+        list(rows.walk())
+
+
+def test_a_host_that_ignores_the_offset() -> None:
+    rows = Rows(list(range(20)), 4)
+    rows.ignores_offset = True
+    with pytest.raises(TransientError, match="again and again"):
+        list(rows.walk())
+
+
+# -- by change time, against the sandbox
+
+
+@pytest.fixture
+def store(sandbox: WooCommerceSandbox, new_order: NewOrder) -> Callable[..., None]:
+    def put(number: int, seconds: float) -> None:
+        moment = START + timedelta(seconds=seconds)
+        sandbox.put_order(new_order(number, placed_at=START, updated_at=moment))
+
+    return put
+
+
+def changes(
+    client: WooClient, since: datetime | None = None, place: Place | None = None
+) -> Iterator[tuple[list[Row], Place]]:
+    window = Window(since, START + timedelta(days=30))
+    return Changes(client, "orders", FIELDS, window, place or Place(since)).pages()
+
+
+Make = Callable[..., WooClient]
+
+
+def test_the_list_shrinks_as_it_is_read(
+    sandbox: WooCommerceSandbox, client: Make, store: Callable[..., None]
+) -> None:
+    """Else the last page of a long list would be counted and sorted over the whole of it."""
+    for number in range(1, 61):
+        store(number, 3600 * number)
+    ids = [row["id"] for rows, _ in changes(client(per_page=10)) for row in rows]
+    assert ids == list(range(1, 61))
+    offsets = [int(entry.request.query.get("offset", 0)) for entry in sandbox.log]
+    assert max(offsets) < 13
+    assert "modified_after" not in sandbox.log[0].request.query
+    assert sandbox.log[-1].request.query["modified_after"] > "2026-11-02"
+
+
+@pytest.mark.parametrize("per_page", [1, 3, 50])
+def test_many_of_one_second(client: Make, store: Callable[..., None], per_page: int) -> None:
+    for number in range(1, 41):
+        store(number, 5)
+    ids = [row["id"] for rows, _ in changes(client(per_page=per_page)) for row in rows]
+    assert ids == list(range(1, 41))
+
+
+@pytest.mark.parametrize("step", [0, 1, 600, 5000])
+def test_goes_on_from_any_place(client: Make, store: Callable[..., None], step: int) -> None:
+    for number in range(1, 31):
+        store(number, step * number)
+    made = client(per_page=4)
+    seen: list[int] = []
+    for rows, place in changes(made):
+        seen += [row["id"] for row in rows]
+        assert place_of(place.text("any")) == ("any", place)
+        rest = [row["id"] for part, _ in changes(made, None, place) for row in part]
+        assert set(seen) | set(rest) == set(range(1, 31))
+        assert len(rest) <= 30 - len(seen) + 10
+
+
+@pytest.mark.parametrize("touched", [[1], [1, 2, 3, 4], [5], [2, 5, 9, 14]])
+def test_orders_changed_meanwhile_hide_none(
+    sandbox: WooCommerceSandbox, client: Make, store: Callable[..., None], touched: list[int]
+) -> None:
+    for number in range(1, 31):
+        store(number, 10 * number)
+    sandbox.clock.set(START + timedelta(days=60))
+    pages = changes(client(per_page=4))
+    seen = {row["id"] for row in next(pages)[0]}
+    for number in touched:
+        sandbox.touch_order(str(number))
+    seen |= {row["id"] for rows, _ in pages for row in rows}
+    assert set(range(1, 31)) - set(touched) <= seen
+
+
+def test_an_order_changed_again_within_the_window_comes_again(
+    sandbox: WooCommerceSandbox, client: Make, store: Callable[..., None]
+) -> None:
+    for number in range(1, 11):
+        store(number, number)
+    pages = changes(client(per_page=4))
+    found = list(next(pages)[0])
+    store(1, 5000)
+    found += [row for rows, _ in pages for row in rows]
+    assert [row["date_modified_gmt"] for row in found if row["id"] == 1] == [
+        "2026-11-01T00:00:01",
+        "2026-11-01T01:23:20",
+    ]
+
+
+def test_a_list_sorted_by_local_time(
+    sandbox: WooCommerceSandbox,
+    client: Make,
+    store: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Orders kept as posts, on the night when clocks are set back (05:00 to 07:00 GMT)."""
+    for number in range(1, 41):
+        store(number, 4 * 3600 + 360 * number)
+    zone = sandbox.store.zone
+    rows = sorted(
+        sandbox.store.orders.rows.values(),
+        key=lambda row: (row.modified or START).astimezone(zone).replace(tzinfo=None),
+    )
+    assert [row.id for row in rows] != list(range(1, 41))
+    monkeypatch.setattr(sandbox.store.orders, "in_order", lambda *_: rows)
+    ids = [row["id"] for part, _ in changes(client(per_page=3)) for row in part]
+    assert sorted(set(ids)) == list(range(1, 41))
+
+
+def test_an_ignored_filter_is_noticed(
+    sandbox: WooCommerceSandbox, client: Make, store: Callable[..., None]
+) -> None:
+    def ignore(request: Request, handle: Callable[[Request], Response]) -> Response:
+        old = request.query_string.replace("modified_after", "unknown")
+        return handle(replace(request, query_string=old))
+
+    store(1, 0)
+    sandbox.door.https = True
+    sandbox.faults.append(ignore)
+    with pytest.raises(ConfigError, match="ignores modified_after"):
+        list(changes(client(auth="basic"), START + timedelta(hours=1)))
+
+
+# -- by id
+
+
+def sweep(
+    client: WooClient, place: SweepPlace | None = None
+) -> Iterator[tuple[list[Row], SweepPlace]]:
+    params = {"role": "all", "_fields": "id"}
+    return Sweep(client, "customers", params, place or SweepPlace()).pages()
+
+
+def test_a_sweep_goes_on_from_any_place(sandbox: WooCommerceSandbox, client: Make) -> None:
+    for number in range(1, 18):
+        sandbox.put_customer(Customer(str(number)))
+    made = client(per_page=4)
+    seen: list[int] = []
+    for rows, place in sweep(made):
+        seen += [row["id"] for row in rows]
+        again = SweepPlace.of(place.text())
+        assert again == place
+        rest = [row["id"] for part, _ in sweep(made, again) for row in part]
+        assert seen + rest == list(range(1, 18))
+
+
+def counting(extra: list[int]) -> Fault:
+    """The store counts more customers than it lists; how many more, anew for each answer."""
+
+    def fault(request: Request, handle: Callable[[Request], Response]) -> Response:
+        response = handle(request)
+        total = int(response.headers["x-wp-total"]) + extra.pop(0)
+        response.headers["x-wp-total"] = str(total)
+        return response
+
+    return fault
+
+
+def test_accounts_hidden_for_good_are_left_out(sandbox: WooCommerceSandbox, client: Make) -> None:
+    for number in (1, 2, 3):
+        sandbox.put_customer(Customer(str(number)))
+    sandbox.faults += [counting([1] * 9)] * 9
+    ids = [row["id"] for rows, _ in sweep(client()) for row in rows]
+    assert set(ids) == {1, 2, 3}
+    assert len(ids) == 6, "a second pass had to show that it is no accident"
+
+
+def test_a_sweep_that_differs_from_pass_to_pass_is_no_success(
+    sandbox: WooCommerceSandbox, client: Make
+) -> None:
+    for number in (1, 2, 3):
+        sandbox.put_customer(Customer(str(number)))
+    sandbox.faults += [counting([2] * 9)] * 9
+    pages = sweep(client())
+    next(pages)
+    sandbox.delete_customer("3")
+    with pytest.raises(TransientError, match="records are counted"):
+        list(pages)
+
+
+def test_a_store_that_sorts_otherwise(sandbox: WooCommerceSandbox, client: Make) -> None:
+    sandbox.faults.append(faults.body(b'[{"id": 2}, {"id": 1}]'))
+    with pytest.raises(TransientError, match="ignores orderby"):
+        list(sweep(client()))

@@ -1,0 +1,387 @@
+"""Reading a store: what is asked for, in what portions, and what becomes of the odd cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from segmentd.sdk import (
+    Customer,
+    Gone,
+    Order,
+    Product,
+    Record,
+    Refund,
+    Runtime,
+    TransientError,
+    Window,
+)
+from segmentd.sdk.testing import faults
+from segmentd.sdk.testing.sandbox import Fault, Request, Response
+from segmentd_woocommerce.sandbox import WooCommerceSandbox
+from segmentd_woocommerce.settings import WooCommerceSettings
+from segmentd_woocommerce.source import WooCommerceSource
+
+NewOrder = Callable[..., Order]
+
+
+def window(sandbox: WooCommerceSandbox, hours: float | None = None) -> Window:
+    now = sandbox.clock.now()
+    return Window(None if hours is None else now - timedelta(hours=hours), now)
+
+
+def read(source: WooCommerceSource, stream: str, within: Window) -> list[Record]:
+    return [record for batch in source.read(stream, within, None) for record in batch.records]
+
+
+def paths(sandbox: WooCommerceSandbox) -> list[str]:
+    return [entry.request.path.removeprefix("/wp-json/wc/v3/") for entry in sandbox.log]
+
+
+def query(sandbox: WooCommerceSandbox, number: int = 0) -> dict[str, str]:
+    return sandbox.log[number].request.query
+
+
+def test_asks_for_all_roles_by_id(sandbox: WooCommerceSandbox, source: WooCommerceSource) -> None:
+    for number in (1, 2, 3):
+        sandbox.put_customer(Customer(str(number)))
+    sandbox.store.customers.rows[2].role = "wholesale_customer"
+    assert len(read(source, "customers", window(sandbox))) == 3
+    asked = query(sandbox)
+    assert (asked["role"], asked["orderby"], asked["order"]) == ("all", "id", "asc")
+    assert "modified_after" not in asked
+
+
+def test_reads_one_role_if_told(
+    sandbox: WooCommerceSandbox,
+    settings: Callable[..., WooCommerceSettings],
+    runtime: Runtime,
+) -> None:
+    for number in (1, 2, 3):
+        sandbox.put_customer(Customer(str(number)))
+    sandbox.store.customers.rows[2].role = "subscriber"
+    source = WooCommerceSource(settings(customer_role="subscriber"), runtime)
+    assert [record.id for record in read(source, "customers", window(sandbox))] == ["2"]
+    assert source.count("customers", window(sandbox)) == 1
+    source.close()
+
+
+def test_customers_deleted_during_the_sweep_hide_none(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource
+) -> None:
+    for number in range(1, 41):
+        sandbox.put_customer(Customer(str(number)))
+    batches = source.read("customers", window(sandbox), None)
+    seen = {record.id for record in next(batches).records}
+    for number in range(1, 31):
+        sandbox.delete_customer(str(number))
+    seen |= {record.id for batch in batches for record in batch.records}
+    assert {str(number) for number in range(31, 41)} <= seen
+
+
+def test_a_new_customer_during_the_sweep_comes_at_its_end(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource
+) -> None:
+    for number in range(1, 12):
+        sandbox.put_customer(Customer(str(number)))
+    batches = source.read("customers", window(sandbox), None)
+    seen = [record.id for record in next(batches).records]
+    sandbox.put_customer(Customer("99"))
+    seen += [record.id for batch in batches for record in batch.records]
+    assert seen[-1] == "99"
+    assert len(seen) == 12
+
+
+def _hide(count: int) -> Fault:
+    """An old copy of the list, from a cache, without its last rows."""
+
+    def fault(request: Request, handle: Callable[[Request], Response]) -> Response:
+        response = handle(request)
+        response.body = b"[" + b",".join(response.body[1:-1].split(b',{"id"')[:1]) + b"]"
+        response.headers["x-wp-total"] = str(count)
+        return response
+
+    return fault
+
+
+def test_a_sweep_that_brought_too_few_is_made_again(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource
+) -> None:
+    for number in range(1, 4):
+        sandbox.put_customer(Customer(str(number)))
+    sandbox.faults += [_hide(3), _hide(3)]
+    ids = {record.id for record in read(source, "customers", window(sandbox))}
+    assert ids == {"1", "2", "3"}
+
+
+def test_pages_shrink_for_a_host_that_cannot(
+    sandbox: WooCommerceSandbox,
+    settings: Callable[..., WooCommerceSettings],
+    runtime: Runtime,
+    new_order: NewOrder,
+) -> None:
+    for number in range(1, 31):
+        sandbox.put_order(new_order(number))
+    sandbox.faults += [
+        faults.status(504),
+        faults.html(500),
+        faults.truncated_json(40),
+        faults.reset(),
+    ]
+    source = WooCommerceSource(settings(), runtime)
+    assert len(read(source, "orders", window(sandbox))) == 30
+    sizes = [int(entry.request.query["per_page"]) for entry in sandbox.log]
+    assert sizes[:5] == [100, 50, 25, 12, 10]
+    source.close()
+
+
+def test_pages_do_not_shrink_for_a_busy_host(
+    sandbox: WooCommerceSandbox,
+    settings: Callable[..., WooCommerceSettings],
+    runtime: Runtime,
+) -> None:
+    sandbox.faults += [faults.html(429), faults.status(503, {"retry-after": "60"})]
+    source = WooCommerceSource(settings(), runtime)
+    began = sandbox.clock.now()
+    assert read(source, "customers", window(sandbox)) == []
+    assert {entry.request.query["per_page"] for entry in sandbox.log} == {"100"}
+    assert sandbox.clock.now() - began >= timedelta(seconds=60)
+    source.close()
+
+
+def test_pages_grow_again(
+    sandbox: WooCommerceSandbox,
+    settings: Callable[..., WooCommerceSettings],
+    runtime: Runtime,
+    new_order: NewOrder,
+) -> None:
+    for number in range(1, 301):
+        sandbox.put_order(new_order(number))
+    sandbox.faults.append(faults.status(502))
+    source = WooCommerceSource(settings(per_page=20), runtime)
+    assert len({record.id for record in read(source, "orders", window(sandbox))}) == 300
+    sizes = [int(entry.request.query["per_page"]) for entry in sandbox.log]
+    assert (sizes[0], sizes[1], max(sizes[2:])) == (20, 10, 21)
+    source.close()
+
+
+def test_asks_light_and_by_gmt(sandbox: WooCommerceSandbox, source: WooCommerceSource) -> None:
+    within = Window(
+        datetime.fromisoformat("2026-11-21T10:00:00.7+00:00"),
+        datetime.fromisoformat("2026-11-21T11:00:00.2+00:00"),
+    )
+    assert read(source, "orders", within) == []
+    listed, trash = query(sandbox), query(sandbox, 1)
+    for asked in (listed, trash):
+        assert asked["modified_after"] == "2026-11-21T09:59:59", "exclusive"
+        assert asked["modified_before"] == "2026-11-21T11:00:01", "exclusive"
+        assert asked["dates_are_gmt"] == "true"
+        assert (asked["orderby"], asked["order"]) == ("modified", "asc")
+        assert "meta_data" not in asked["_fields"]
+    assert (listed["status"], trash["status"]) == ("any", "trash")
+
+
+def test_the_first_read_has_no_lower_bound(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource
+) -> None:
+    assert read(source, "orders", window(sandbox)) == []
+    assert "modified_after" not in query(sandbox)
+
+
+def test_trash_is_gone_and_comes_back(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource, new_order: NewOrder
+) -> None:
+    sandbox.put_order(new_order(7))
+    sandbox.clock.advance(86_400)
+    sandbox.trash_order("7")
+    assert read(source, "orders", window(sandbox, 1)) == [Gone("orders", "7")]
+    assert source.gone("orders", ["7"]) == {"7"}
+    sandbox.clock.advance(86_400)
+    sandbox.restore_order("7")
+    (order,) = read(source, "orders", window(sandbox, 1))
+    assert isinstance(order, Order)
+    assert order.status == "completed"
+    assert source.gone("orders", ["7"]) == set()
+
+
+def test_reading_the_trash_goes_on_where_it_stopped(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource, new_order: NewOrder
+) -> None:
+    for number in range(1, 13):
+        sandbox.put_order(new_order(number))
+        sandbox.trash_order(str(number))
+    whole = list(source.read("orders", window(sandbox), None))
+    rest = list(source.read("orders", window(sandbox), whole[0].position))
+    ids = [record.id for batch in [whole[0], *rest] for record in batch.records]
+    assert sorted(ids, key=int) == [str(number) for number in range(1, 13)]
+
+
+def test_a_begun_checkout_is_no_order_until_it_is_placed(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource, new_order: NewOrder
+) -> None:
+    sandbox.put_draft(new_order(7, paid=False))
+    assert read(source, "orders", window(sandbox)) == []
+    assert source.gone("orders", ["7"]) == set()
+    sandbox.put_order(new_order(7))
+    assert [record.id for record in read(source, "orders", window(sandbox))] == ["7"]
+
+
+def test_an_order_of_a_deleted_customer_becomes_a_guests(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource, new_order: NewOrder
+) -> None:
+    sandbox.put_customer(Customer("4", email="vera@shopper.example"))
+    sandbox.put_order(new_order(7))
+    sandbox.clock.advance(86_400)
+    sandbox.delete_customer("4")
+    (order,) = read(source, "orders", window(sandbox, 1))
+    assert isinstance(order, Order)
+    assert (order.customer_id, order.email) == (None, "vera@shopper.example")
+    assert source.gone("customers", ["4"]) == {"4"}
+
+
+# -- refunds
+
+
+@pytest.fixture
+def refunded(sandbox: WooCommerceSandbox, new_order: NewOrder) -> list[Refund]:
+    """Three orders with one, none and two refunds."""
+    now = sandbox.clock.now()
+    made = [Refund(str(100 + n), now - timedelta(days=n), 100 * n) for n in (1, 2, 3)]
+    sandbox.put_order(new_order(1, refunds=made[:1]))
+    sandbox.put_order(new_order(2))
+    sandbox.put_order(new_order(3, refunds=made[1:]))
+    return made
+
+
+def found_refunds(records: list[Record]) -> list[Refund]:
+    return [refund for record in records if isinstance(record, Order) for refund in record.refunds]
+
+
+def test_refund_times_cost_one_request_a_page(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource, refunded: list[Refund]
+) -> None:
+    assert found_refunds(read(source, "orders", window(sandbox))) == refunded
+    assert paths(sandbox) == ["orders", "refunds", "orders"]
+
+
+def test_without_refunds_nothing_is_asked(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource, new_order: NewOrder
+) -> None:
+    sandbox.put_order(new_order(2))
+    read(source, "orders", window(sandbox))
+    assert paths(sandbox) == ["orders", "orders"]
+
+
+def test_an_older_store_has_refunds_by_order_only(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource, refunded: list[Refund]
+) -> None:
+    body = b'{"code":"rest_no_route","message":"","data":{"status":404}}'
+    no_route = faults.status(404, {"content-type": "application/json"}, body)
+    sandbox.faults += [faults.none(), no_route]
+    assert found_refunds(read(source, "orders", window(sandbox))) == refunded
+    assert sorted(paths(sandbox)[2:4]) == ["orders/1/refunds", "orders/3/refunds"]
+    assert found_refunds(read(source, "orders", window(sandbox))) == refunded
+    assert paths(sandbox).count("refunds") == 1
+
+
+def test_a_store_that_ignores_which_refunds_were_asked_for(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource, refunded: list[Refund]
+) -> None:
+    sandbox.faults += [faults.none(), faults.body(b"[]")]
+    assert found_refunds(read(source, "orders", window(sandbox))) == refunded
+
+
+def test_a_deleted_refund_is_gone_at_the_next_reading(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource, refunded: list[Refund]
+) -> None:
+    sandbox.delete_refund("3", refunded[1].id)
+    left = found_refunds(read(source, "orders", window(sandbox)))
+    assert left == [refunded[0], refunded[2]]
+
+
+def test_a_refund_of_an_order_deleted_meanwhile(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource, refunded: list[Refund]
+) -> None:
+    def delete(request: Request, handle: Callable[[Request], Response]) -> Response:
+        sandbox.delete_order("1")
+        return handle(request)
+
+    sandbox.faults += [faults.none(), delete]
+    records = read(source, "orders", window(sandbox))
+    (first, *_) = found_refunds(records)
+    assert replace(first, created_at=refunded[0].created_at) == refunded[0]
+    assert source.gone("orders", ["1", "2", "3"]) == {"1"}
+
+
+# -- other
+
+
+def test_products_with_categories(sandbox: WooCommerceSandbox, source: WooCommerceSource) -> None:
+    now = sandbox.clock.now()
+    product = Product("10", "Tee & Kaffee", None, "Acme", ["neu"], ["Tee & Mehr"], now)
+    sandbox.put_product(product)
+    assert read(source, "products", window(sandbox)) == [product]
+    assert read(source, "products", Window(now + timedelta(1), now + timedelta(2))) == []
+
+
+def test_counts_without_reading(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource, new_order: NewOrder
+) -> None:
+    for number in range(1, 8):
+        sandbox.put_order(new_order(number))
+        sandbox.put_customer(Customer(str(number)))
+    sandbox.trash_order("7")
+    assert source.count("orders", window(sandbox)) == 7
+    assert source.count("customers", window(sandbox)) == 7
+    assert source.count("products", window(sandbox)) == 0
+    assert source.count("orders", Window(None, sandbox.clock.now() - timedelta(days=1))) == 0
+    assert {entry.request.query["per_page"] for entry in sandbox.log} == {"1"}
+
+
+def test_a_record_that_is_not_understood_is_told(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource, new_order: NewOrder
+) -> None:
+    sandbox.put_order(new_order(1))
+    sandbox.put_order(new_order(2))
+    bad = sandbox.poison("orders")
+    batches = list(source.read("orders", window(sandbox), None))
+    (rejection,) = [rejection for batch in batches for rejection in batch.rejected]
+    assert rejection.id == bad
+    assert "not understood: KeyError" in rejection.reason
+
+
+@pytest.mark.parametrize(
+    "content", [b"{}", b'[{"name": "no id"}]', b"[7]", b'[{"id": 1}]'], ids=str
+)
+def test_an_answer_that_is_no_list_of_orders(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource, content: bytes
+) -> None:
+    sandbox.faults += [faults.body(content)] * 10
+    with pytest.raises(TransientError):
+        read(source, "orders", window(sandbox))
+
+
+def test_another_record_is_no_answer_about_one(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource
+) -> None:
+    sandbox.faults.append(faults.body(b'{"id": 2}'))
+    with pytest.raises(TransientError, match="another record"):
+        source.gone("customers", ["1"])
+
+
+def test_what_a_sandbox_shows_is_what_a_source_reads(
+    shop: WooCommerceSandbox, source: WooCommerceSource
+) -> None:
+    shop.set_tags("4", ["VIP", "größte Kundin"])
+    shop.cancel("43", shop.clock.now())
+    shop.refund("44", 3596, shop.clock.now())
+    customers, orders = shop.projection()
+    found: dict[str, Any] = {record.id: record for record in read(source, "orders", window(shop))}
+    assert [found[order.id] for order in orders] == list(orders)
+    assert found["44"].status == "refunded"
+    found = {record.id: record for record in read(source, "customers", window(shop))}
+    assert [found[customer.id] for customer in customers] == list(customers)
