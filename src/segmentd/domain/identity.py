@@ -13,7 +13,9 @@ def email_key(email: str | None) -> str | None:
     """
     if email is None:
         return None
-    key = unicodedata.normalize("NFC", email.strip()).lower()
+    lowered = unicodedata.normalize("NFC", email.strip()).lower()
+    # lowering takes some Greek letters apart again
+    key = unicodedata.normalize("NFC", lowered)
     local, at, host = key.rpartition("@")
     return key if at and local and host and " " not in key else None
 
