@@ -211,3 +211,12 @@ def test_days_of_zones_that_skip_or_repeat_midnight() -> None:
     assert midnight("America/St_Johns", "2010-11-07") == datetime(2010, 11, 7, 2, 30, tzinfo=UTC)
     # Samoa had no 30 December 2011
     assert midnight("Pacific/Apia", "2011-12-30") == datetime(2011, 12, 30, 10, tzinfo=UTC)
+
+
+def test_clocks_put_back_across_midnight_do_not_bring_yesterday_back() -> None:
+    # at 00:01 of 7 November 2010 the clocks of St. John's went back to 23:01
+    days = [
+        Clock("America/St_Johns", datetime(2010, 11, 7, 2, minute, tzinfo=UTC)).today
+        for minute in (29, 30, 31, 59)
+    ]
+    assert [day - days[0] for day in days] == [0, 1, 1, 1]

@@ -151,3 +151,10 @@ def test_everybody_is_touched_by_a_first_threshold() -> None:
     assert moved(TOP10, "insufficient", "2.0", table) == [1, 2, 3]
     assert moved(TOP10, "2.0", "insufficient", table) == [1, 2, 3]
     assert moved(TOP10, "insufficient", "insufficient", table) == []
+
+
+def test_who_never_ordered_is_no_part_of_the_lowest() -> None:
+    persons = [Person(1), *people(population([0, 0, 300]))[1:]]
+    cut = {"BOTTOM 50% amount_spent": "0.0"}
+    assert ask("amount_spent IN BOTTOM 50%", persons, thresholds=cut)[0] == [2]
+    assert ask("amount_spent NOT IN BOTTOM 50%", persons, thresholds=cut)[0] == [1, 3]
