@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 from segmentd.sdk import (
     AuthError,
+    ConfigError,
     HttpClient,
     HttpResponse,
+    RejectedError,
     RetryPolicy,
     Runtime,
     TransientError,
@@ -151,7 +153,11 @@ class WooClient:
     ) -> Listing:
         if offset:
             params["offset"] = str(offset)
-        response = self._request("GET", path, params=params, retry=retry)
+        try:
+            response = self._request("GET", path, params=params, retry=retry)
+        except RejectedError as error:
+            # not one record is refused but what we ask for, by the settings
+            raise ConfigError(error.message) from error
         total = response.headers.get("x-wp-total", "")
         return Listing(rows_of(response), int(total) if total.isdigit() else None, asked)
 

@@ -19,11 +19,6 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a mistake of ours
         self.status = status
         self.body = {"code": code, "message": message, "data": {"status": status, **data}}
 
-    @property
-    def error(self) -> dict[str, Any]:
-        """As it stands in the answer of a batch."""
-        return self.body
-
 
 def answer(
     payload: object, status: int = 200, headers: Mapping[str, str] | None = None

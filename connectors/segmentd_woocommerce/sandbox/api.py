@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from segmentd.sdk.testing.sandbox import Request, Response
-from segmentd_woocommerce.sandbox import arguments, documents, lists, writes
+from segmentd_woocommerce.sandbox import arguments, catalog, documents, lists, writes
 from segmentd_woocommerce.sandbox.access import Key, forbid
 from segmentd_woocommerce.sandbox.answers import Refusal, answer, chosen
-from segmentd_woocommerce.sandbox.arguments import Argument, Sent, read_arguments
+from segmentd_woocommerce.sandbox.arguments import Sent, read_arguments
 from segmentd_woocommerce.sandbox.store import CustomerRow, Dated, Store
 
 Document = documents.Document
@@ -146,7 +146,7 @@ def _products(store: Store, call: Call, _: re.Match[str]) -> Response:
     values = read_arguments(call.sent, arguments.PRODUCTS)
     call.check_view(_LIST)
     rows = lists.dated(store.products, values, store.zone)
-    return _listed(store, call, rows, values, lambda row: documents.product(row, store, call.base))
+    return _listed(store, call, rows, values, lambda row: catalog.product(row, store, call.base))
 
 
 def _categories(store: Store, call: Call, _: re.Match[str]) -> Response:
@@ -154,7 +154,7 @@ def _categories(store: Store, call: Call, _: re.Match[str]) -> Response:
     call.check_view(_LIST)
     names = sorted({name for row in store.products.rows.values() for name in row.categories})
     return _listed(
-        store, call, names, values, lambda name: documents.category(name, store, call.base)
+        store, call, names, values, lambda name: catalog.category(name, store, call.base)
     )
 
 
@@ -184,7 +184,7 @@ def _order(store: Store, call: Call, found: re.Match[str]) -> Response:
 def _product(store: Store, call: Call, found: re.Match[str]) -> Response:
     call.check_view(_VIEW)
     row = _find(store.products.rows, found["id"], "product")
-    return _one(call, documents.product(row, store, call.base))
+    return _one(call, catalog.product(row, store, call.base))
 
 
 def _customer(store: Store, call: Call, found: re.Match[str]) -> Response:
@@ -241,7 +241,7 @@ def _batch_item(store: Store, call: Call, item: Mapping[str, Any]) -> Document:
         row = _user(store, item.get("id"))
         writes.update(store, row, item, call.now)
     except Refusal as refusal:
-        return {"id": item.get("id"), "error": refusal.error}
+        return {"id": item.get("id"), "error": refusal.body}
     return documents.customer(row, store, call.base)
 
 
@@ -295,5 +295,3 @@ _ROUTES: list[tuple[str, set[str], Handler]] = [
     (r"products/(?P<id>\d+)", {"GET"}, _product),
     (r"system_status", {"GET"}, _system_status),
 ]
-
-__all__ = ["Argument", "Call", "dispatch"]

@@ -159,8 +159,6 @@ PRODUCTS = {
     ),
 }
 TERMS = {**_PAGES, "order": Argument(one_of("asc", "desc"), "asc")}
-META = {"context": _PAGES["context"]}
-"""Of a single object."""
 
 
 def sent_in(query_string: str) -> dict[str, Sent]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+import hmac
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote, urlencode
 
+import orjson
 import pytest
 
 from segmentd.sdk import AuthError, Outgoing, Runtime, Secret
-from segmentd.sdk.testing.sandbox import SandboxClock
+from segmentd.sdk.testing.sandbox import Request, SandboxClock
 from segmentd_woocommerce.auth import Credentials, signature, ways
 from segmentd_woocommerce.client import WooClient
 from segmentd_woocommerce.sandbox import Key, WooCommerceSandbox
@@ -158,3 +162,66 @@ def test_says_what_is_wrong_with_the_key(
     ]
     with pytest.raises(AuthError, match=says):
         client().get("orders", {})
+
+
+# -- what the sandbox accepts, as the real store does
+
+
+def signed(
+    sandbox: WooCommerceSandbox, algorithm: str = "SHA256", **changes: str
+) -> dict[str, str]:
+    """OAuth parameters of a request for orders."""
+    known = sandbox.credentials()
+    params = {
+        "oauth_consumer_key": known["key"],
+        "oauth_timestamp": str(int(sandbox.clock.now().timestamp())),
+        "oauth_nonce": "n1",
+        "oauth_signature_method": f"HMAC-{algorithm}",
+        **changes,
+    }
+    text = base_string("GET", "http://store.example/wp-json/wc/v3/orders", params)
+    digest = hmac.digest(f"{known['secret']}&".encode(), text.encode(), algorithm.lower())
+    return {**params, "oauth_signature": base64.b64encode(digest).decode()}
+
+
+def send(sandbox: WooCommerceSandbox, params: Mapping[str, str], **headers: str) -> str:
+    path = "/wp-json/wc/v3/orders"
+    headers = {"host": "store.example", **headers}
+    response = sandbox.respond(Request("GET", path, urlencode(params), headers, b""))
+    body = orjson.loads(response.body)
+    return str(body["message"]) if isinstance(body, dict) else "ok"
+
+
+@pytest.mark.parametrize("algorithm", ["SHA1", "SHA256"])
+def test_both_hashes(sandbox: WooCommerceSandbox, algorithm: str) -> None:
+    assert send(sandbox, signed(sandbox, algorithm)) == "ok"
+
+
+def test_parameters_in_the_header(sandbox: WooCommerceSandbox) -> None:
+    pairs = [f'{name}="{quote(value, safe="")}"' for name, value in signed(sandbox).items()]
+    assert send(sandbox, {}, authorization=f"OAuth {', '.join(pairs)}") == "ok"
+
+
+def test_a_signature_is_good_once(sandbox: WooCommerceSandbox) -> None:
+    params = signed(sandbox)
+    answers = [send(sandbox, params), send(sandbox, params)]
+    assert answers == ["ok", "Invalid nonce - nonce has already been used."]
+
+
+def test_a_signature_is_good_for_fifteen_minutes(sandbox: WooCommerceSandbox) -> None:
+    params = signed(sandbox)
+    sandbox.clock.advance(15 * 60 + 1)
+    assert send(sandbox, params) == "Invalid timestamp."
+
+
+def test_a_signature_covers_all_parameters(sandbox: WooCommerceSandbox) -> None:
+    refused = "Invalid signature - provided signature does not match."
+    assert send(sandbox, {**signed(sandbox), "status": "any"}) == refused
+
+
+def test_a_signature_needs_all_its_parts(sandbox: WooCommerceSandbox) -> None:
+    params = signed(sandbox)
+    del params["oauth_nonce"], params["oauth_timestamp"]
+    assert send(sandbox, params) == "Missing OAuth parameters oauth_timestamp, oauth_nonce"
+    other = signed(sandbox, oauth_signature_method="PLAIN")
+    assert send(sandbox, other) == "Invalid signature - signature method is invalid."

@@ -234,6 +234,26 @@ def test_a_slow_host_gets_smaller_batches(
     assert sizes == [40, 20, 20], "what was done though the answer was lost is not done again"
 
 
+def test_a_host_too_slow_to_read_so_many(
+    sandbox: WooCommerceSandbox, destination: WooCommerceDestination
+) -> None:
+    for number in range(1, 41):
+        sandbox.put_customer(Customer(str(number)))
+    sandbox.faults.append(faults.html(502))
+    assert len(apply(destination, add("VIP", *range(1, 41)))) == 40
+    sizes = [len(orjson.loads(request.body)["update"]) for request in written(sandbox)]
+    assert sizes == [20, 20]
+
+
+def test_one_whom_a_plugin_hides_from_lists_is_not_gone(
+    people: WooCommerceSandbox, destination: WooCommerceDestination
+) -> None:
+    people.set_tags("1", ["old"])
+    people.faults.append(faults.body(b"[]"))
+    assert outcomes(apply(destination, add("VIP", 1))) == [("1", Outcome.APPLIED)]
+    assert value(people, 1) == "VIP,old"
+
+
 def test_a_busy_host_is_waited_for(
     sandbox: WooCommerceSandbox, destination: WooCommerceDestination
 ) -> None:
@@ -334,6 +354,15 @@ def test_a_key_that_may_not_write(
     people.door.keys[0].permissions = permissions
     people.door.keys[0].owner = owner
     with pytest.raises(AuthError, match=says):
+        apply(destination, add("VIP", 1))
+
+
+def test_a_plugin_that_closes_batches_for_another_reason(
+    people: WooCommerceSandbox, destination: WooCommerceDestination
+) -> None:
+    body = b'{"code":"plugin_forbids","message":"","data":{"status":403}}'
+    people.faults += [faults.none(), faults.status(403, {"content-type": "x"}, body)]
+    with pytest.raises(AuthError, match="plugin_forbids"):
         apply(destination, add("VIP", 1))
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from segmentd.sdk import AuthError, ConfigError, ConnectorSettings, Runtime
+from segmentd.sdk import AuthError, ConfigError, ConnectorSettings, Runtime, TransientError
 from segmentd.sdk.testing import faults
 from segmentd.sdk.testing.sandbox import SandboxClock
 from segmentd_woocommerce.info import check_namespaces, shop_info
@@ -97,6 +97,12 @@ def test_permalinks_off(sandbox: WooCommerceSandbox, source: WooCommerceSource) 
 def test_no_such_site(sandbox: WooCommerceSandbox, source: WooCommerceSource) -> None:
     sandbox.faults.append(faults.html(404))
     with pytest.raises(ConfigError, match="no WordPress"):
+        source.info()
+
+
+def test_settings_that_are_none(sandbox: WooCommerceSandbox, source: WooCommerceSource) -> None:
+    sandbox.faults += [faults.none(), faults.body(b'{"settings": {}}')]
+    with pytest.raises(TransientError, match="not what a store says of itself"):
         source.info()
 
 

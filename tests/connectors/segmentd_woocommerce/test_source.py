@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from segmentd.sdk import (
+    ConfigError,
     Customer,
     Gone,
     Order,
     Product,
     Record,
-    Refund,
     Runtime,
     TransientError,
     Window,
@@ -67,6 +66,17 @@ def test_reads_one_role_if_told(
     source = WooCommerceSource(settings(customer_role="subscriber"), runtime)
     assert [record.id for record in read(source, "customers", window(sandbox))] == ["2"]
     assert source.count("customers", window(sandbox)) == 1
+    source.close()
+
+
+def test_a_role_that_the_store_does_not_have(
+    sandbox: WooCommerceSandbox,
+    settings: Callable[..., WooCommerceSettings],
+    runtime: Runtime,
+) -> None:
+    source = WooCommerceSource(settings(customer_role="pirate"), runtime)
+    with pytest.raises(ConfigError, match=r"rest_invalid_param \(role\)"):
+        read(source, "customers", window(sandbox))
     source.close()
 
 
@@ -241,83 +251,6 @@ def test_an_order_of_a_deleted_customer_becomes_a_guests(
     assert isinstance(order, Order)
     assert (order.customer_id, order.email) == (None, "vera@shopper.example")
     assert source.gone("customers", ["4"]) == {"4"}
-
-
-# -- refunds
-
-
-@pytest.fixture
-def refunded(sandbox: WooCommerceSandbox, new_order: NewOrder) -> list[Refund]:
-    """Three orders with one, none and two refunds."""
-    now = sandbox.clock.now()
-    made = [Refund(str(100 + n), now - timedelta(days=n), 100 * n) for n in (1, 2, 3)]
-    sandbox.put_order(new_order(1, refunds=made[:1]))
-    sandbox.put_order(new_order(2))
-    sandbox.put_order(new_order(3, refunds=made[1:]))
-    return made
-
-
-def found_refunds(records: list[Record]) -> list[Refund]:
-    return [refund for record in records if isinstance(record, Order) for refund in record.refunds]
-
-
-def test_refund_times_cost_one_request_a_page(
-    sandbox: WooCommerceSandbox, source: WooCommerceSource, refunded: list[Refund]
-) -> None:
-    assert found_refunds(read(source, "orders", window(sandbox))) == refunded
-    assert paths(sandbox) == ["orders", "refunds", "orders"]
-
-
-def test_without_refunds_nothing_is_asked(
-    sandbox: WooCommerceSandbox, source: WooCommerceSource, new_order: NewOrder
-) -> None:
-    sandbox.put_order(new_order(2))
-    read(source, "orders", window(sandbox))
-    assert paths(sandbox) == ["orders", "orders"]
-
-
-def test_an_older_store_has_refunds_by_order_only(
-    sandbox: WooCommerceSandbox, source: WooCommerceSource, refunded: list[Refund]
-) -> None:
-    body = b'{"code":"rest_no_route","message":"","data":{"status":404}}'
-    no_route = faults.status(404, {"content-type": "application/json"}, body)
-    sandbox.faults += [faults.none(), no_route]
-    assert found_refunds(read(source, "orders", window(sandbox))) == refunded
-    assert sorted(paths(sandbox)[2:4]) == ["orders/1/refunds", "orders/3/refunds"]
-    assert found_refunds(read(source, "orders", window(sandbox))) == refunded
-    assert paths(sandbox).count("refunds") == 1
-
-
-def test_a_store_that_ignores_which_refunds_were_asked_for(
-    sandbox: WooCommerceSandbox, source: WooCommerceSource, refunded: list[Refund]
-) -> None:
-    sandbox.faults += [faults.none(), faults.body(b"[]")]
-    assert found_refunds(read(source, "orders", window(sandbox))) == refunded
-
-
-def test_a_deleted_refund_is_gone_at_the_next_reading(
-    sandbox: WooCommerceSandbox, source: WooCommerceSource, refunded: list[Refund]
-) -> None:
-    sandbox.delete_refund("3", refunded[1].id)
-    left = found_refunds(read(source, "orders", window(sandbox)))
-    assert left == [refunded[0], refunded[2]]
-
-
-def test_a_refund_of_an_order_deleted_meanwhile(
-    sandbox: WooCommerceSandbox, source: WooCommerceSource, refunded: list[Refund]
-) -> None:
-    def delete(request: Request, handle: Callable[[Request], Response]) -> Response:
-        sandbox.delete_order("1")
-        return handle(request)
-
-    sandbox.faults += [faults.none(), delete]
-    records = read(source, "orders", window(sandbox))
-    (first, *_) = found_refunds(records)
-    assert replace(first, created_at=refunded[0].created_at) == refunded[0]
-    assert source.gone("orders", ["1", "2", "3"]) == {"1"}
-
-
-# -- other
 
 
 def test_products_with_categories(sandbox: WooCommerceSandbox, source: WooCommerceSource) -> None:
