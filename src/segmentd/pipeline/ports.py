@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
-
-import pandas as pd
+from typing import TYPE_CHECKING, Protocol
 
 from segmentd.domain.cursor import Cursor
 from segmentd.domain.ledger import Difference, LedgerState, Target
@@ -20,8 +18,12 @@ from segmentd.domain.memberships import Cause
 from segmentd.domain.records import Record
 from segmentd.domain.segments import PushTo, Segment
 from segmentd.sdk.contract import Receipt, Rejection, ShopInfo
-from segmentd.segmenter.frames import Frames
-from segmentd.segmenter.ruleset import Ruleset
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from segmentd.segmenter.frames import Frames
+    from segmentd.segmenter.ruleset import Ruleset
 
 
 @dataclass(frozen=True, slots=True)

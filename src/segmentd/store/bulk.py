@@ -37,6 +37,14 @@ class Bulk:
         """All rows that a statement returns."""
         return self.connection.exec_driver_sql(self._spell(statement), self._pass(values)).all()
 
+    def tuples(self, statement: str, *values: Any) -> list[Values]:
+        """As ``rows``, for very many: without the names, which cost as much as the reading."""
+        result = self.connection.exec_driver_sql(self._spell(statement), self._pass(values))
+        cursor: Any = result.cursor
+        found: list[Values] = cursor.fetchall()
+        result.close()
+        return found
+
     def execute(self, statement: str, *values: Any) -> int:
         """Run a statement; the number of rows that it changed."""
         return self.connection.exec_driver_sql(self._spell(statement), self._pass(values)).rowcount

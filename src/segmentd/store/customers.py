@@ -69,8 +69,7 @@ def add_empty_customers(saving: Saving, ids: Iterable[str]) -> dict[str, int]:
 
 
 def remove_customers(saving: Saving, ids: list[str]) -> int:
-    """Tombstone accounts: the profile and its guest aliases end with them, and so do what it was
-    a member of and what we know of its tags."""
+    """Tombstone accounts: the profile and its guest aliases end with them."""
     bulk, at = saving.bulk, saving.bulk.instant(saving.now)
     profiles = [
         row.profile_id
@@ -84,12 +83,6 @@ def remove_customers(saving: Saving, ids: list[str]) -> int:
     bulk.execute("UPDATE customers SET gone_at = ? WHERE profile_id IN (?*)", at, profiles)
     bulk.execute(
         "UPDATE profiles SET gone_at = ?, due_at = NULL WHERE profile_id IN (?*)", at, profiles
-    )
-    # by customer id: e-mail lists still hold the address, and a push must take it off
-    bulk.execute(
-        "DELETE FROM ledger WHERE customer_id IS NOT NULL AND target = customer_id "
-        "AND profile_id IN (?*)",
-        profiles,
     )
     saving.dirty.update(profiles)
     return len(profiles)

@@ -6,10 +6,11 @@ Codes: sqlite.org/rescode.html; PostgreSQL manual, appendix A.
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -63,8 +64,11 @@ def expected(error: BaseException, place: str) -> SegmentdError | None:
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.Error):
         return _expected_sqlite(cause, place)
-    if isinstance(cause, psycopg.Error):
-        return _expected_postgres(cause, place)
+    # not imported here: it takes as long as all of SQLAlchemy, and a file needs none of it
+    psycopg: Any = sys.modules.get("psycopg")
+    if psycopg is not None and isinstance(cause, psycopg.Error):
+        connecting = isinstance(cause, psycopg.OperationalError)
+        return _expected_postgres(cause, place, connecting=connecting)
     return None
 
 
@@ -76,7 +80,7 @@ def _expected_sqlite(error: sqlite3.Error, place: str) -> SegmentdError | None:
     return None
 
 
-def _expected_postgres(error: psycopg.Error, place: str) -> SegmentdError | None:
+def _expected_postgres(error: Any, place: str, *, connecting: bool) -> SegmentdError | None:
     code = error.sqlstate
     if code in _POSTGRES:
         kind, words = _POSTGRES[code]
@@ -84,13 +88,11 @@ def _expected_postgres(error: psycopg.Error, place: str) -> SegmentdError | None
     if code is not None:
         words = _POSTGRES_CLASSES.get(code[:2], "")
         return TransientError(f"{place} {words}") if words else None
-    if not isinstance(error, psycopg.OperationalError):
-        return None
     text = str(error)
-    for fragment, kind, words in _POSTGRES_WORDS:
+    for fragment, kind, words in _POSTGRES_WORDS if connecting else ():
         if fragment in text:
             return kind(f"{place} {words}")
-    return TransientError(f"{place} cannot be reached")
+    return TransientError(f"{place} cannot be reached") if connecting else None
 
 
 @contextmanager
@@ -98,7 +100,7 @@ def translated(place: str) -> Iterator[None]:
     """Raise what a database error means instead of the error itself."""
     try:
         yield
-    except (DBAPIError, PoolTimeoutError, sqlite3.Error, psycopg.Error) as error:
+    except Exception as error:
         meaning = expected(error, place)
         if meaning is None:
             raise

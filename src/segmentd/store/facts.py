@@ -160,7 +160,7 @@ class PartFacts:
     def _read(self, table: str, condition: str, *values: Any) -> pd.DataFrame:
         columns = COLUMNS[table]
         selection = ", ".join(self._spelled(name, kind) for name, kind in columns.items())
-        rows = self._bulk.rows(
+        rows = self._bulk.tuples(
             f"SELECT {selection} FROM {table} WHERE {condition}",  # noqa: S608 - constants
             *values,
         )

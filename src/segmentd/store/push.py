@@ -17,6 +17,7 @@ from segmentd.domain.identity import tag_key
 from segmentd.domain.ledger import Difference, LedgerState, Target
 from segmentd.pipeline.ports import Lease, Wish
 from segmentd.sdk.contract import Action, Outcome, Receipt
+from segmentd.store.content import clean
 from segmentd.store.engine import Database
 from segmentd.store.tables import LedgerRow
 
@@ -91,7 +92,7 @@ WHERE destination = :destination AND name_key = :name_key AND target = :target
 
 _SETTLE = """
 DELETE FROM rejections
-WHERE origin = 'destination:' || :destination AND id = :target AND lower(kind) = :name_key
+WHERE origin = :origin AND kind = :kind AND id = :id
 """
 
 
@@ -112,10 +113,17 @@ class PushStore:
         values.update(destination=destination)
         if by_customer:
             values.update(source=source)
+        # several segments may want one name for one target
+        shared = len({tag_key(wish.to.name) for wish in wishes}) < len(wishes)
+        seen: set[tuple[str, str]] = set()
         with self._database.read() as connection:
             for query, wanted in zip(queries, (True, False), strict=True):
                 statement = text(wished + self._spelled(query))
                 for row in connection.execute(statement, values):
+                    if shared and (row.name, row.target) in seen:
+                        continue
+                    if shared:
+                        seen.add((row.name, row.target))
                     yield _difference(row, wanted=wanted)
 
     def delivered(self, destination: str) -> Mapping[str, int]:
@@ -178,10 +186,10 @@ class PushStore:
             key = _key(destination, needs, difference)
             if receipt.outcome is not Outcome.APPLIED:
                 entry = _entry(destination, needs, difference, LedgerState.REJECTED, now)
-                kept.append({**entry, "detail": receipt.detail or receipt.outcome.value})
+                kept.append({**entry, "detail": clean(receipt.detail or receipt.outcome.value)})
                 refused.append(_rejection(destination, key, receipt, now))
                 continue
-            settled.append(key)
+            settled.append(_place(destination, key, receipt))
             if receipt.change.action is Action.REMOVE:
                 forgotten.append(key)
             else:
@@ -203,17 +211,22 @@ class PushStore:
 
 
 def _wishes(wishes: Sequence[Wish]) -> tuple[Values, str]:
-    """The wishes as a common table expression, and the values that it refers to."""
+    """The wishes as a common table expression, and the values that it refers to.
+
+    Segments that share a name share its spelling, and whether it is put back.
+    """
     columns = ("segment", "name", "name_key", "packed_key")
     parts: list[str] = []
     values: Values = {}
+    spelled = {tag_key(wish.to.name): wish.to.name for wish in reversed(wishes)}
+    restored = {tag_key(wish.to.name) for wish in wishes if wish.to.restore}
     for n, wish in enumerate(wishes):
         key = tag_key(wish.to.name)
-        texts = (wish.segment, wish.to.name, key, f"\n{key}\n")
+        texts = (wish.segment, spelled[key], key, f"\n{key}\n")
         values.update(
             {f"{column}_{n}": value for column, value in zip(columns, texts, strict=True)}
         )
-        values[f"restore_{n}"] = int(wish.to.restore)
+        values[f"restore_{n}"] = int(key in restored)
         selected = ", ".join(f"CAST(:{column}_{n} AS TEXT) AS {column}" for column in columns)
         parts.append(f"SELECT {selected}, CAST(:restore_{n} AS INTEGER) AS restore")
     if not parts:
@@ -264,12 +277,15 @@ def _entry(
     }
 
 
+def _place(destination: str, key: Values, receipt: Receipt) -> Values:
+    origin = f"destination:{destination}"
+    return {"origin": origin, "kind": receipt.change.name, "id": key["target"]}
+
+
 def _rejection(destination: str, key: Values, receipt: Receipt, now: datetime) -> Values:
     return {
-        "origin": f"destination:{destination}",
-        "kind": receipt.change.name,
-        "id": key["target"],
-        "reason": receipt.detail or receipt.outcome.value,
+        **_place(destination, key, receipt),
+        "reason": clean(receipt.detail or receipt.outcome.value),
         "first_at": now,
         "last_at": now,
         "times": 1,

@@ -15,28 +15,25 @@ def save_values(bulk: Bulk, values: pd.DataFrame) -> None:
     """Write what differs; who has no counted order is not in the population."""
     if values.empty:
         return
-    index = values.index.to_numpy()
-    low, high = int(index.min()), int(index.max())
+    profiles = values.index.tolist()
     buyers = values[values["orders"].to_numpy() > 0]
     for expression in values.columns.difference(["orders", "last_order_at"]):
         new = buyers[[expression, "orders", "last_order_at"]].set_axis(_FACTS, axis=1)
-        old = _stored(bulk, str(expression), low, high)
-        old = old[np.isin(old.index.to_numpy(), index)]
+        old = _read(bulk, str(expression), "AND profile_id IN (?*)", profiles)
         _write(bulk, str(expression), old, new)
 
 
 def stored_values(bulk: Bulk, expression: str) -> pd.DataFrame:
     """``profile_id, value, orders, last_order_at`` of everybody."""
-    return _stored(bulk, expression, 0, 2**62).reset_index()
+    return _read(bulk, expression).reset_index()
 
 
-def _stored(bulk: Bulk, expression: str, low: int, high: int) -> pd.DataFrame:
-    rows = bulk.rows(
-        "SELECT profile_id, value, orders, last_order_at FROM relative_values "
-        "WHERE expression = ? AND profile_id BETWEEN ? AND ? ORDER BY profile_id",
+def _read(bulk: Bulk, expression: str, condition: str = "", *values: object) -> pd.DataFrame:
+    rows = bulk.tuples(
+        "SELECT profile_id, value, orders, last_order_at FROM relative_values "  # noqa: S608
+        f"WHERE expression = ? {condition} ORDER BY profile_id",
         expression,
-        low,
-        high,
+        *values,
     )
     ids, *facts = zip(*rows, strict=True) if rows else ((), (), (), ())
     index = pd.Index(np.array(ids, dtype=np.int64), name="profile_id")
