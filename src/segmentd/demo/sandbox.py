@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
@@ -48,16 +49,16 @@ def sandbox(connector: str, port: int, data: str | None, until: datetime) -> Non
 
 
 def _filled(kind: type[Sandbox], connector: str, data: str | None, until: datetime) -> Sandbox:
-    is_shop = issubclass(kind, ShopSandbox)
-    if data == "cdnow" and not is_shop:
+    if data == "cdnow" and not issubclass(kind, ShopSandbox):
         raise ConfigError(f"the sandbox of {connector} is no shop: it can only begin empty")
-    if data == "empty" or not is_shop:
+    if data == "empty" or not issubclass(kind, ShopSandbox):
         return kind()
     from segmentd.demo.history import CDNOW, fill, load_history
 
-    made = kind(SandboxClock(until))
-    if isinstance(made, ShopSandbox):
-        fill(made, load_history(CDNOW), until)
+    shop: Any = kind
+    # the history is in dollars; amounts in another currency than the shop's would not count
+    made: ShopSandbox = shop(SandboxClock(until), currency="USD")
+    fill(made, load_history(CDNOW), until)
     return made
 
 

@@ -8,7 +8,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -50,8 +50,9 @@ def test_a_shop_with_a_history(
         config = _configured(lines, tmp_path, monkeypatch)
         settings = config.sources[connector].settings
         source = plugins.source(connector)(settings, Runtime())
-        assert source.info().now.date() == datetime(1997, 3, 1).date()  # noqa: DTZ001
+        info = source.info()
         source.close()
+        assert (info.now.date(), info.currency) == (date(1997, 3, 1), "USD")
         assert config.destinations[f"{connector}_tags"].settings == settings
 
 
