@@ -153,11 +153,10 @@ def local_months(zone: ZoneInfo, instants: npt.NDArray[np.int64]) -> npt.NDArray
     """The shop's calendar month (1 to 12) of each instant."""
     if not len(instants):
         return np.zeros(0, np.int64)
-    day = datetime.fromtimestamp(int(instants.min()), UTC).astimezone(zone).date().replace(day=1)
+    day = datetime.fromtimestamp(int(instants.min()), UTC).astimezone(zone).date()
+    first = day.replace(day=1).toordinal()
     starts: list[int] = []
     months: list[int] = []
-    # one month more at the front: the zone may have put its clocks back across midnight
-    first = _add_months(day.toordinal(), -1)
     while not starts or starts[-1] <= instants.max():
         starts.append(day_start(zone, first))
         months.append(date.fromordinal(first).month)
