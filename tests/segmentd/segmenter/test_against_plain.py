@@ -29,7 +29,7 @@ PLACES = [
     ("UTC", "2025-12-31T23:59:59"),
 ]
 PEOPLE = 30
-RULES = 60
+RULES = 45
 
 
 class Case:
@@ -76,7 +76,7 @@ def case(request: pytest.FixtureRequest) -> Case:
     return made(request.param)
 
 
-@pytest.fixture(params=range(len(PLACES), 3 * len(PLACES)))
+@pytest.fixture(params=range(len(PLACES), 2 * len(PLACES) + 2))
 def further_case(request: pytest.FixtureRequest) -> Case:
     return made(request.param)
 
