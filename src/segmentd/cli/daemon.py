@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -32,13 +34,14 @@ GRACE = 7.0
 DUE = "due"
 _LOOK = 1.0
 _DUE_AT_LEAST = timedelta(hours=1)
+_PAUSE = timedelta(minutes=1)
 
 
-def serve(config: Config, load: Callable[[], Config], signals: Signals) -> bool:
-    """Run until a signal ends it; returns whether every job ended in time.
+def serve(config: Config, load: Callable[[], Config], signals: Signals) -> None:
+    """Run until a signal ends it; ``load`` reads the configuration anew (SIGHUP).
 
-    ``load`` reads the configuration anew (SIGHUP). Raises LockedError where another daemon has the
-    same SQLite file, ConfigError where the configuration cannot work.
+    Raises LockedError where another daemon has the same SQLite file, ConfigError where the
+    configuration cannot work. Ends the process itself if a job does not end.
     """
     stopping = threading.Event()
 
@@ -62,7 +65,12 @@ def serve(config: Config, load: Callable[[], Config], signals: Signals) -> bool:
             stack.callback(web.stop)
             web.start()
             _log.info("listening", url=web.url)
-        return daemon.run(signals, load)
+        if not daemon.run(signals, load):
+            # a job hangs in a request or in a long transaction: to wait for its thread, or for the
+            # database, would take too long. Nothing is lost: every batch is one transaction, and
+            # the leases of a dead process are free
+            sys.stderr.flush()
+            os._exit(0)
 
 
 class Daemon:
@@ -107,9 +115,16 @@ class Daemon:
             "connectors": {name: asdict(s) for name, s in self._cycles.standings.items()},
             "next_runs": self._scheduler.next_runs(),
             "skipped_runs": dict(self._scheduler.skipped),
-            # without the refused records: their reasons may quote what the platform sent
-            "store": asdict(replace(self._app.store.status(), rejections=[])),
+            "store": self._store_status(),
         }
+
+    def _store_status(self) -> Mapping[str, object]:
+        try:
+            status = self._app.store.status()
+        except SegmentdError as error:
+            return {"error": type(error).__name__}
+        # without the refused records: their reasons may quote what the platform sent
+        return asdict(replace(status, rejections=[]))
 
     def _loop(self, signals: Signals, load: Callable[[], Config]) -> None:
         while True:
@@ -157,7 +172,7 @@ class Daemon:
     def _plan_due(self) -> None:
         due = self._app.store.next_due()
         if due is not None:
-            self._scheduler.wake(DUE, due)
+            self._scheduler.wake(DUE, wake_at(due, datetime.now(UTC)))
 
     def _job_failed(self, name: str, error: Exception) -> None:
         if isinstance(error, Stopping):
@@ -192,6 +207,15 @@ class Daemon:
         except SegmentdError as error:
             return f"store: {type(error).__name__}"
         return None
+
+
+def wake_at(due: datetime, now: datetime) -> datetime:
+    """When to evaluate for something that is due.
+
+    What still is due after a pass cannot be decided now (a new source is not read to its end, the
+    database is locked): to try again at once would go round and round.
+    """
+    return due if due > now else now + _PAUSE
 
 
 def _check(app: App) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import sys
 from pathlib import Path
 
 import click
@@ -16,7 +15,7 @@ from segmentd.cli.signals import Signals
 
 @click.command()
 @pass_invocation
-def run(invocation: Invocation) -> int:
+def run(invocation: Invocation) -> None:
     """Keep everything up to date until stopped: pull, segment and push by schedule.
 
     SIGTERM and Ctrl-C end it within 10 seconds, a second one at once; SIGHUP reads the
@@ -29,11 +28,7 @@ def run(invocation: Invocation) -> int:
     from segmentd.cli.daemon import serve
     from segmentd.config import load_config
 
-    if not serve(config, lambda: load_config(invocation.config_path), signals):
-        # a job hangs in a request: the interpreter would wait for its thread. Nothing is lost
-        sys.stderr.flush()
-        os._exit(Exit.OK)
-    return Exit.OK
+    serve(config, lambda: load_config(invocation.config_path), signals)
 
 
 @click.command()
