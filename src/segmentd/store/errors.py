@@ -9,7 +9,6 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -64,11 +63,14 @@ def expected(error: BaseException, place: str) -> SegmentdError | None:
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.Error):
         return _expected_sqlite(cause, place)
-    # not imported here: it takes as long as all of SQLAlchemy, and a file needs none of it
-    psycopg: Any = sys.modules.get("psycopg")
-    if psycopg is not None and isinstance(cause, psycopg.Error):
-        connecting = isinstance(cause, psycopg.OperationalError)
-        return _expected_postgres(cause, place, connecting=connecting)
+    # imported late: it takes as long as all of SQLAlchemy, and a file needs none of it
+    if "psycopg" in sys.modules:
+        import psycopg
+
+        if isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None:
+            return _expected_connecting(str(cause), place)
+        if isinstance(cause, psycopg.Error):
+            return _expected_postgres(cause.sqlstate or "", place)
     return None
 
 
@@ -80,19 +82,19 @@ def _expected_sqlite(error: sqlite3.Error, place: str) -> SegmentdError | None:
     return None
 
 
-def _expected_postgres(error: Any, place: str, *, connecting: bool) -> SegmentdError | None:
-    code = error.sqlstate
+def _expected_postgres(code: str, place: str) -> SegmentdError | None:
     if code in _POSTGRES:
         kind, words = _POSTGRES[code]
         return kind(f"{place} {words}")
-    if code is not None:
-        words = _POSTGRES_CLASSES.get(code[:2], "")
-        return TransientError(f"{place} {words}") if words else None
-    text = str(error)
-    for fragment, kind, words in _POSTGRES_WORDS if connecting else ():
+    words = _POSTGRES_CLASSES.get(code[:2], "")
+    return TransientError(f"{place} {words}") if words else None
+
+
+def _expected_connecting(text: str, place: str) -> SegmentdError:
+    for fragment, kind, words in _POSTGRES_WORDS:
         if fragment in text:
             return kind(f"{place} {words}")
-    return TransientError(f"{place} cannot be reached") if connecting else None
+    return TransientError(f"{place} cannot be reached")
 
 
 @contextmanager

@@ -32,33 +32,54 @@ _facts: RangeFacts | None = None
 """The connection of this worker process."""
 
 
-def full_pass(
-    url: URL,
-    ranges: Sequence[Range],
-    ruleset: Ruleset,
-    now: datetime,
-    thresholds: Mapping[str, str] | None,
-) -> Iterator[Evaluated]:
-    """The outcome of each range, in their order; a few ranges are in work or waiting at a time."""
-    workers = max(1, min(len(ranges), len(os.sched_getaffinity(0))))
-    executor = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin,
-        initargs=(url.render_as_string(hide_password=False),),
-    )
-    waiting: deque[Future[Evaluated]] = deque()
-    try:
-        for each in ranges:
-            waiting.append(executor.submit(_evaluate, each, ruleset, now, thresholds))
-            if len(waiting) > workers:
+class Workers:
+    """Worker processes, started when first needed and kept until ``close``: a pass evaluates
+    everybody twice, and starting them takes as long as a hundred thousand profiles."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self._executor: ProcessPoolExecutor | None = None
+
+    def evaluate(
+        self,
+        ranges: Sequence[Range],
+        ruleset: Ruleset,
+        now: datetime,
+        thresholds: Mapping[str, str] | None,
+    ) -> Iterator[Evaluated]:
+        """The outcome of each range, in their order; a few at a time are in work or waiting."""
+        count = len(os.sched_getaffinity(0))
+        executor = self._started(count)
+        waiting: deque[Future[Evaluated]] = deque()
+        try:
+            for each in ranges:
+                waiting.append(executor.submit(_evaluate, each, ruleset, now, thresholds))
+                if len(waiting) > count:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BrokenProcessPool as error:
-        raise TransientError("a worker process ended before its work was done") from error
-    finally:
-        executor.shutdown(cancel_futures=True)
+        except BrokenProcessPool as error:
+            self.close()
+            raise TransientError("a worker process ended before its work was done") from error
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def close(self) -> None:
+        """End the processes; their memory goes back to the system."""
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
+            self._executor = None
+
+    def _started(self, count: int) -> ProcessPoolExecutor:
+        if self._executor is None:
+            self._executor = ProcessPoolExecutor(
+                count,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_begin,
+                initargs=(self._url.render_as_string(hide_password=False),),
+            )
+        return self._executor
 
 
 def _begin(url: str) -> None:

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
     from segmentd.segmenter.frames import Frames
     from segmentd.segmenter.ruleset import Ruleset
+    from segmentd.store.full_pass import Workers
 
 
 class SegmentStore:
     """``SegmentPort`` on the tables. Imports pandas late: ``status`` does not need it."""
 
     _database: Database
+    _workers: Workers | None = None
 
     def pending(self, now: datetime) -> Pending:
         """Dirty and due profiles."""
@@ -71,10 +73,15 @@ class SegmentStore:
         now: datetime,
         thresholds: Mapping[str, str] | None,
     ) -> Iterator[Evaluated]:
-        """Evaluate ranges of profiles in worker processes; yields in the order of the ranges."""
-        from segmentd.store.full_pass import full_pass
+        """Evaluate ranges of profiles in worker processes; yields in the order of the ranges.
 
-        return full_pass(self._database.url, ranges, ruleset, now, thresholds)
+        The processes stay for a second time until the pass is published.
+        """
+        from segmentd.store.full_pass import Workers
+
+        if self._workers is None:
+            self._workers = Workers(self._database.url)
+        return self._workers.evaluate(ranges, ruleset, now, thresholds)
 
     def versions(self) -> dict[str, str]:
         """Segment → version of the rule that the stored memberships were made with."""
@@ -108,5 +115,11 @@ class SegmentStore:
         """Store the outcome of a whole pass in one transaction; returns (entered, left)."""
         from segmentd.store.publish import publish
 
+        self._end_workers()
         with self._database.write(lease) as connection:
             return publish(Bulk(connection, sqlite=self._database.sqlite), outcome, now)
+
+    def _end_workers(self) -> None:
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None

@@ -25,7 +25,8 @@ class Store(LeaseStore, PullStore, SegmentStore, PushStore, ReadStore):
             connection.exec_driver_sql("SELECT 1 FROM leases LIMIT 1")
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database and of worker processes."""
+        self._end_workers()
         self._database.close()
 
     def __enter__(self) -> Store:

@@ -29,13 +29,17 @@ def postgres_template(postgres: PostgresServer) -> str:
     return name
 
 
+@pytest.fixture
+def file_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The url of a migrated, empty SQLite database, for what no server has to do with."""
+    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'segmentd.db')}"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The url of a migrated, empty database; the test runs on both kinds."""
     if request.param == "sqlite":
-        path = tmp_path / "segmentd.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        yield f"sqlite:///{path}"
+        yield request.getfixturevalue("file_url")
         return
     server: PostgresServer = request.getfixturevalue("postgres")
     name = server.create(request.getfixturevalue("postgres_template"))

@@ -1,0 +1,100 @@
+"""Evaluation spread over worker processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal, assert_series_equal
+
+from segmentd.domain.errors import TransientError
+from segmentd.pipeline.ports import Evaluated
+from segmentd.pipeline.segment import evaluate_frames
+from segmentd.segmenter.ruleset import Shop as RuleShop
+from segmentd.segmenter.ruleset import compile_rules
+from segmentd.store import Store, open_store
+from shop_in_store import NOW, Shop, customer, order
+
+RULES = compile_rules(
+    {"many": "number_of_orders >= 2", "above": "amount_spent > STORE AVERAGE"},
+    RuleShop("Europe/Berlin", "EUR"),
+)
+
+
+def fill(shop: Shop) -> None:
+    shop.save(*(customer(str(n), f"c{n}@shopper.example") for n in range(1, 10)))
+    shop.save(*(order(f"o{n}", str(n % 5 + 1), total=100 * n) for n in range(1, 16)))
+
+
+def whole(parts: Sequence[Evaluated]) -> tuple[pd.DataFrame, pd.Series[float], pd.DataFrame]:
+    return (
+        pd.concat([part.members for part in parts]),
+        pd.concat([part.due for part in parts]),
+        pd.concat([part.values for part in parts]),
+    )
+
+
+def test_workers_find_what_this_process_finds(shop: Shop, store: Store) -> None:
+    fill(shop)
+    ranges = store.ranges(4)
+    frames = store.frames(range(1, 100))
+    values = list(store.full_pass(ranges, RULES, NOW, None))
+    assert len(values) == len(ranges) == 3
+    here = evaluate_frames(RULES, frames, NOW, None)
+    assert_frame_equal(whole(values)[2], here.values)
+    cut = {"AVERAGE amount_spent": "1000"}
+    members, due, _ = whole(list(store.full_pass(ranges, RULES, NOW, cut)))
+    here = evaluate_frames(RULES, frames, NOW, cut)
+    assert_frame_equal(members, here.members)
+    assert_series_equal(due, here.due)
+    store.close()
+
+
+def test_a_worker_that_dies_is_no_bug_of_the_rules(file_url: str) -> None:
+    with open_store(file_url) as store:
+        fill(Shop(store))
+        parts = store.full_pass(store.ranges(1), RULES, NOW, None)
+        next(parts)
+        for process in multiprocessing.active_children():
+            process.kill()
+        with pytest.raises(TransientError, match="worker process"):
+            list(parts)
+        assert len(list(store.full_pass(store.ranges(5), RULES, NOW, None))) == 2
+    assert multiprocessing.active_children() == []
+
+
+KILLED = """
+import multiprocessing, sys
+from datetime import UTC, datetime
+from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.store import open_store
+
+rules = compile_rules({"many": "number_of_orders >= 1"}, Shop("UTC", "EUR"))
+store = open_store(sys.argv[1])
+list(store.full_pass(store.ranges(5), rules, datetime(2026, 3, 1, tzinfo=UTC), {}))
+print(*(process.pid for process in multiprocessing.active_children()), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_workers_end_when_the_main_process_is_killed(file_url: str) -> None:
+    with open_store(file_url) as store:
+        fill(Shop(store))
+    command = [sys.executable, "-c", KILLED, file_url]
+    main = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert main.stdout is not None
+    workers = [os.pidfd_open(int(pid)) for pid in main.stdout.readline().split()]
+    assert workers
+    main.kill()
+    main.communicate()
+    for worker in workers:
+        # readable when the process has ended
+        ended, _, _ = select.select([worker], [], [], 60)
+        assert ended == [worker]
+        os.close(worker)
