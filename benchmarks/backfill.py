@@ -3,10 +3,10 @@
     python -m benchmarks.backfill [--orders N] [--rounds N] [--postgres URL]
 
 Both sides read the same pages of 250 orders from a local server that answers at once, in the same
-run, each in a process of its own, in turns. CPU time is of the reading process (on PostgreSQL without
-the server's). The bare loop is httpx, orjson and SQLAlchemy Core: it
-knows no cursor, no change detection, no identity, no retry and no pacing. The ratio is our rate
-divided by its rate: 1 would mean that all of that costs nothing.
+run, each in a process of its own, in turns. CPU time is of the reading process (on PostgreSQL
+without the server's). The bare loop is httpx, orjson and SQLAlchemy Core: it knows no cursor, no
+change detection, no identity, no retry and no pacing. The ratio is our rate divided by its rate: 1
+would mean that all of that costs nothing.
 """
 
 from __future__ import annotations
