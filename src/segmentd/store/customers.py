@@ -84,6 +84,8 @@ def remove_customers(saving: Saving, ids: list[str]) -> int:
     bulk.execute(
         "UPDATE profiles SET gone_at = ?, due_at = NULL WHERE profile_id IN (?*)", at, profiles
     )
+    # nobody evaluates them any more, and percentile cuts count whoever has a value
+    bulk.execute("DELETE FROM relative_values WHERE profile_id IN (?*)", profiles)
     saving.dirty.update(profiles)
     return len(profiles)
 
@@ -157,13 +159,18 @@ def _number(saving: Saving, changes: list[_Change]) -> None:
         change.profile_id = profile_id
 
 
+def _may_adopt(change: _Change) -> bool:
+    """Whether a guest with that address can have appeared since the account was stored."""
+    stored = change.stored
+    return stored is None or stored.gone_at is not None or stored.email_key != change.email_key
+
+
 def _guests(saving: Saving, changes: list[_Change]) -> dict[str | None, int]:
     """E-mail key → profile of a guest whom no account has adopted yet."""
     keys = [
         change.email_key
         for change in changes
-        if change.email_key
-        and (change.stored is None or change.stored.email_key != change.email_key)
+        if change.email_key and _may_adopt(change)
     ]
     if not keys:
         return {}

@@ -27,6 +27,8 @@ def merge_profiles(saving: Saving, old: int, new: int) -> None:
             old,
             new,
         )
+    # whoever keeps values in memory must read them anew
+    bulk.take("relative", 1)
     for table in _DROPPED:
         bulk.execute(f"DELETE FROM {table} WHERE profile_id = ?", old)  # noqa: S608
     saving.dirty.discard(old)

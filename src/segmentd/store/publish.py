@@ -15,6 +15,7 @@ from segmentd.domain.segments import Segment
 from segmentd.pipeline.ports import Pass
 from segmentd.store.bulk import Bulk, Values
 from segmentd.store.content import clean
+from segmentd.store.relative import written
 from segmentd.store.types import from_epoch
 
 Ids = npt.NDArray[np.int64]
@@ -207,7 +208,9 @@ def _save_thresholds(bulk: Bulk, thresholds: Mapping[str, str], now: datetime) -
             if stored.get(expression) != threshold
         ],
     )
+    unused = stored.keys() - thresholds.keys()
+    if unused:
+        written(bulk)
     bulk.execute_many(
-        "DELETE FROM relative_values WHERE expression = ?",
-        [(expression,) for expression in stored.keys() - thresholds.keys()],
+        "DELETE FROM relative_values WHERE expression = ?", [(name,) for name in unused]
     )

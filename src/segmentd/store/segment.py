@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from segmentd.segmenter.frames import Frames
     from segmentd.segmenter.ruleset import Ruleset
     from segmentd.store.full_pass import Workers
+    from segmentd.store.relative import Populations
 
 
 class SegmentStore:
@@ -23,6 +24,7 @@ class SegmentStore:
 
     _database: Database
     _workers: Workers | None = None
+    _populations: Populations | None = None
 
     def pending(self, now: datetime) -> Pending:
         """Dirty and due profiles."""
@@ -92,17 +94,18 @@ class SegmentStore:
 
     def save_values(self, lease: Lease, values: pd.DataFrame) -> None:
         """Store the store-relative values of a partition, where they differ from the stored."""
-        from segmentd.store.relative import save_values
-
-        with self._database.write(lease) as connection:
-            save_values(Bulk(connection, sqlite=self._database.sqlite), values)
+        populations = self._of_everybody()
+        try:
+            with self._database.write(lease) as connection:
+                populations.save(Bulk(connection, sqlite=self._database.sqlite), values)
+        except BaseException:
+            # rolled back: what we remember may be ahead of what is stored
+            populations.forget()
+            raise
 
     def values(self, expression: str) -> pd.DataFrame:
         """All stored values of one expression, of profiles with at least one counted order."""
-        from segmentd.store.relative import stored_values
-
-        with self._database.read() as connection:
-            return stored_values(Bulk(connection, sqlite=self._database.sqlite), expression)
+        return self._of_everybody().of(expression)
 
     def thresholds(self) -> dict[str, str]:
         """Store-relative expression → its current threshold."""
@@ -118,6 +121,13 @@ class SegmentStore:
         self._end_workers()
         with self._database.write(lease) as connection:
             return publish(Bulk(connection, sqlite=self._database.sqlite), outcome, now)
+
+    def _of_everybody(self) -> Populations:
+        from segmentd.store.relative import Populations
+
+        if self._populations is None:
+            self._populations = Populations(self._database)
+        return self._populations
 
     def _end_workers(self) -> None:
         if self._workers is not None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
 
 from segmentd.domain.errors import LockedError
 from segmentd.domain.memberships import Cause
 from segmentd.domain.segments import Segment
 from segmentd.pipeline.ports import Evaluated, Lease, Pass
-from segmentd.store import Store
+from segmentd.store import Store, open_store
 from shop_in_store import DAY, HOUR, NOW, TTL, Shop, customer, lease_of, order, rows
 
 VIP = Segment("vip", "VIP", "amount_spent > 100")
@@ -239,6 +241,41 @@ def test_values_follow_their_profiles(publish: Publisher) -> None:
         publish.ids[0]: 5.0, publish.ids[2]: 3.0,
     }  # fmt: skip
     assert publish.store.values("unknown").empty
+
+
+def test_values_are_remembered_no_longer_than_they_hold(publish: Publisher, url: str) -> None:
+    """A store that keeps them in memory sees what another process wrote."""
+    name = "TOP 10% amount_spent"
+    publish.store.save_values(publish.lease, _values(publish, [1, 2, 3], [1, 1, 1]))
+    assert publish.store.values(name)["value"].tolist() == [1, 2, 3]
+    publish.store.save_values(publish.lease, _values(publish, [9], [1]))
+    assert publish.store.values(name)["value"].tolist() == [9, 2, 3]
+    publish.store.save_values(publish.lease, _values(publish, [9, 2], [0, 5]))
+    with open_store(url) as other:
+        assert_frame_equal(publish.store.values(name), other.values(name))
+        other.save_values(publish.lease, _values(publish, [4, 5], [1, 1]))
+        publish.store.save_values(publish.lease, _values(publish, [7], [1]))
+        assert publish.store.values(name)["value"].tolist() == [7, 5, 3]
+        assert_frame_equal(publish.store.values(name), other.values(name))
+
+
+def test_values_that_could_not_be_stored_are_not_remembered(publish: Publisher) -> None:
+    name = "TOP 10% amount_spent"
+    publish.store.save_values(publish.lease, _values(publish, [1], [1]))
+    publish.store.values(name)
+    lost = replace(publish.lease, epoch=0)
+    with pytest.raises(LockedError):
+        publish.store.save_values(lost, _values(publish, [2], [1]))
+    assert publish.store.values(name)["value"].tolist() == [1]
+
+
+def test_values_of_who_was_merged_away_are_gone(publish: Publisher) -> None:
+    publish.shop.save(order("o1", email="b@shopper.example"))
+    publish.ids[0] = publish.shop.profile("guest:b@shopper.example")
+    publish.store.save_values(publish.lease, _values(publish, [1, 2], [1, 1]))
+    assert len(publish.store.values("TOP 10% amount_spent")) == 2
+    publish.shop.save(customer("1", "b@shopper.example", at=NOW + HOUR))
+    assert len(publish.store.values("TOP 10% amount_spent")) == 1
 
 
 def test_values_are_exact(publish: Publisher) -> None:
