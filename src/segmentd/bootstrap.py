@@ -38,7 +38,7 @@ from segmentd.segmenter.explain import Explanation
 from segmentd.segmenter.parser import parse
 from segmentd.segmenter.preview import Preview
 from segmentd.segmenter.render import words
-from segmentd.segmenter.ruleset import Shop
+from segmentd.segmenter.ruleset import Shop, compile_rules
 from segmentd.store import Store, open_store
 from segmentd.store.leases import this_process
 
@@ -156,6 +156,7 @@ class App:
 
     def segment(self, *, full: bool = False) -> SegmentSummary:
         """Evaluate what is dirty or due, or everybody."""
+        check_rules(self.config)
         with self.lease("segment") as (lease, tick):
             return segmenting.segment(
                 self.store,
@@ -199,7 +200,11 @@ class App:
         return outcome
 
     def sync(self, names: Sequence[str] = ()) -> SyncSummary:
-        """Pull, segment, push. A source that cannot be read now does not stop the others."""
+        """Pull, segment, push. A source that cannot be read now does not stop the others.
+
+        A rule that cannot be understood does: nothing is read or sent before it is mended.
+        """
+        check_rules(self.config)
         pulled = self.pull(names)
         segmented = self.segment()
         return SyncSummary(pulled, segmented, Outcome() if self.config.paused else self.push())
@@ -366,6 +371,19 @@ def open_app(
     """Open the store (created or upgraded if need be) and put the parts together."""
     store = open_store(config.store_url)
     return App(config, store, clock or _wall, sleep, progress, patience)
+
+
+def check_rules(config: Config) -> None:
+    """ConfigError if a rule cannot be understood, or asks for what no source fills."""
+    # zone and currency only matter to values, not to whether a rule can be understood
+    shop = Shop(config.shop.time_zone or "UTC", config.shop.currency or "USD")
+    ruleset = compile_rules({segment.key: segment.where for segment in config.segments}, shop)
+    filled: frozenset[str] = frozenset().union(
+        *(plugins.source(connector.connector).fields for connector in config.sources.values())
+    )
+    for key in ruleset.keys if config.sources else ():
+        for name in sorted(ruleset.fields_of(key) - filled):
+            raise ConfigError(f"[segments.{key}] asks for {name}, which no source fills")
 
 
 def _wall() -> datetime:

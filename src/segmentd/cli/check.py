@@ -12,14 +12,13 @@ from pathlib import Path
 import click
 
 from segmentd import plugins
-from segmentd.bootstrap import Outcome
+from segmentd.bootstrap import Outcome, check_rules
 from segmentd.cli.common import Invocation, echo_json, json_option, pass_invocation
 from segmentd.cli.exits import Exit, code_of
 from segmentd.config import Config, ConnectorConfig
 from segmentd.domain.errors import ConfigError, SegmentdError
 from segmentd.sdk.contract import Destination, Runtime
 from segmentd.sdk.settings import ConnectorSettings
-from segmentd.segmenter.ruleset import Shop, compile_rules
 from segmentd.store import migrate
 
 Step = Callable[[], str]
@@ -121,17 +120,8 @@ def _secrets(settings: ConnectorSettings) -> str:
 
 
 def _rules(config: Config) -> str:
-    # zone and currency only matter to values, not to whether a rule can be understood
-    shop = Shop(config.shop.time_zone or "UTC", config.shop.currency or "USD")
-    rules = {segment.key: segment.where for segment in config.segments}
-    ruleset = compile_rules(rules, shop)
-    filled: frozenset[str] = frozenset().union(
-        *(plugins.source(connector.connector).fields for connector in config.sources.values())
-    )
-    for key in ruleset.keys if config.sources else ():
-        for field in sorted(ruleset.fields_of(key) - filled):
-            raise ConfigError(f"[segments.{key}] asks for {field}, which no source fills")
-    return f"{len(rules)} understood"
+    check_rules(config)
+    return f"{len(config.segments)} understood"
 
 
 def _names(config: Config, connector: ConnectorConfig) -> str:

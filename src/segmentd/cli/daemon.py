@@ -15,14 +15,13 @@ from typing import Any
 import structlog
 
 from segmentd import __version__
-from segmentd.bootstrap import App, open_app
+from segmentd.bootstrap import App, check_rules, open_app
 from segmentd.cli.cycles import Cycles
 from segmentd.cli.signals import Signals
 from segmentd.cli.tenure import Tenure
 from segmentd.config import Config, ConnectorConfig
 from segmentd.domain.errors import ConfigError, LockedError, SegmentdError, Stopping
 from segmentd.scheduler import Cron, Every, Schedule, Scheduler
-from segmentd.segmenter.ruleset import compile_rules
 from segmentd.web.health import Health, Phase
 from segmentd.web.metrics import Metrics
 from segmentd.web.server import WebServer, application
@@ -220,10 +219,10 @@ def wake_at(due: datetime, now: datetime) -> datetime:
 
 def _check(app: App) -> None:
     """What the file alone does not tell: rules and schedules. ConfigError names the first fault."""
-    shop = app.shop()
-    compile_rules({segment.key: segment.where for segment in app.config.segments}, shop)
+    check_rules(app.config)
+    zone = app.shop().time_zone
     for connector in app.config.sources.values():
-        _schedule_of(connector, shop.time_zone)
+        _schedule_of(connector, zone)
 
 
 def _schedule_of(connector: ConnectorConfig, zone: str) -> Schedule:
