@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from functools import cache
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -115,7 +114,7 @@ def test_somebody_changes_when_due(case: Case) -> None:
         (before != case.members(instant)[0]).any(axis="columns")[due == instant].any()
         for instant in first
     ]
-    assert np.mean(changed) > 0.1
+    assert any(changed)
 
 
 def test_the_text_of_a_rule_means_the_rule(case: Case) -> None:
