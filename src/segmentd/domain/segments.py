@@ -24,8 +24,10 @@ class Segment:
     title: str
     where: str
     push: tuple[PushTo, ...] = ()
+    terms: str = ""
+    """What the words of the rule depend on: the shop's time zone and currency."""
 
     @property
     def version(self) -> str:
-        """Changes exactly when the rule's text changes."""
-        return hashlib.sha256(self.where.encode()).hexdigest()[:16]
+        """Changes exactly when the rule's text or its terms change."""
+        return hashlib.sha256(f"{self.terms}\n{self.where}".encode()).hexdigest()[:16]

@@ -135,6 +135,9 @@ class SegmentPort(Protocol):
     def pending(self, now: datetime) -> Pending:
         """Dirty and due profiles."""
 
+    def evaluated_at(self) -> datetime | None:
+        """The ``now`` of the last pass; None before the first."""
+
     def frames(self, profile_ids: Sequence[int]) -> Frames:
         """Facts of some profiles (thousands at most), read without ADBC."""
 

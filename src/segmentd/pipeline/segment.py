@@ -9,7 +9,7 @@ value are evaluated too.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from segmentd.domain.memberships import Cause
@@ -68,14 +68,20 @@ def segment(
     complete: bool,
     full: bool = False,
 ) -> SegmentSummary:
-    """Evaluate the dirty and the due profiles, or all of them after an edit or when ``full``."""
+    """Evaluate the dirty and the due profiles, or all of them after an edit or when ``full``.
+
+    Also all of them if ``now`` lies before that of the last pass: due instants only look ahead.
+    """
     ruleset = compile_rules({s.key: s.where for s in segments}, shop)
     if not complete:
         return SegmentSummary(0, 0, 0, full=False, insufficient_data=True)
+    segments = [replace(s, terms=f"{shop.time_zone} {shop.currency}") for s in segments]
     edited = _edited(store.versions(), segments)
     pending = store.pending(now)
     passing = Passing(store, lease, ruleset, now, progress, pending.profiles)
-    if full or edited or _worth_a_full_pass(pending):
+    before = store.evaluated_at()
+    back = before is not None and now < before
+    if full or edited or back or _worth_a_full_pass(pending):
         outcome = _full_pass(passing, segments, pending, edited)
     else:
         outcome = _partial_pass(passing, segments, pending)

@@ -16,9 +16,12 @@ from segmentd.pipeline.ports import Pass
 from segmentd.store.bulk import Bulk, Values
 from segmentd.store.content import clean
 from segmentd.store.relative import written
-from segmentd.store.types import from_epoch
+from segmentd.store.types import epoch, from_epoch
 
 Ids = npt.NDArray[np.int64]
+
+EVALUATED_AT = "evaluated_at"
+"""Counter that holds the ``now`` of the last pass, as epoch seconds."""
 
 _NONE: Ids = np.empty(0, dtype=np.int64)
 _CHANGES = ("change_id", "profile_id", "segment", "entered", "at", "cause", "version")
@@ -32,6 +35,7 @@ def publish(bulk: Bulk, outcome: Pass, now: datetime) -> tuple[int, int]:
     _save_rules(bulk, outcome.segments, now)
     _save_thresholds(bulk, outcome.thresholds, now)
     bulk.execute("DELETE FROM dirty WHERE token <= ?", outcome.token)
+    bulk.upsert("counters", ("name", "value"), [(EVALUATED_AT, epoch(now))])
     return entered, left
 
 
@@ -141,6 +145,13 @@ def _write_changes(
     bulk.insert("memberships", ("profile_id", "segment", "since", "cause"), entries)
     first = bulk.take("changes", len(history)) if history else 0
     bulk.insert("membership_changes", _CHANGES, [(n, *h) for n, h in enumerate(history, first)])
+    touched = sorted({profile_id for profile_id, *_ in history})
+    if touched:
+        bulk.execute(
+            "UPDATE profiles SET touched = ? WHERE profile_id IN (?*)",
+            bulk.take("touched", 1),
+            touched,
+        )
     return len(entries), len(exits)
 
 

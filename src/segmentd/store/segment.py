@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from segmentd.pipeline.ports import Evaluated, Lease, Pass, Pending
 from segmentd.store.bulk import Bulk
 from segmentd.store.engine import Database
+from segmentd.store.types import from_epoch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +43,13 @@ class SegmentStore:
             profiles=profiles,
             token=max((token for _, token in marks), default=0),
         )
+
+    def evaluated_at(self) -> datetime | None:
+        """The ``now`` of the last pass."""
+        with self._database.read() as connection:
+            bulk = Bulk(connection, sqlite=self._database.sqlite)
+            rows = bulk.rows("SELECT value FROM counters WHERE name = 'evaluated_at'")
+        return from_epoch(rows[0].value) if rows else None
 
     def frames(self, profile_ids: Sequence[int]) -> Frames:
         """Facts of some profiles (thousands at most), read over the open connection."""
