@@ -17,13 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from apscheduler.events import (
-    EVENT_JOB_ERROR,
-    EVENT_JOB_EXECUTED,
-    EVENT_JOB_MAX_INSTANCES,
-    JobExecutionEvent,
-    JobSubmissionEvent,
-)
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -114,7 +108,8 @@ class Scheduler:
     ) -> None:
         """``on_error`` gets the name of a job and what it raised; its next runs stay planned.
 
-        ``watch_seconds`` is how often to look whether the clock went back.
+        ``threads``: two for each job let all run side by side. ``watch_seconds`` is how often to
+        look whether the clock went back.
         """
         self.skipped: Counter[str] = Counter()
         """Runs that fell out because the one before was still going on, by job."""
@@ -126,8 +121,7 @@ class Scheduler:
         self._stopping = threading.Event()
         self._active = 0
         self._timetable = _timetable(threads)
-        self._timetable.add_listener(self._ended, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
-        self._timetable.add_listener(self._skip, EVENT_JOB_MAX_INSTANCES)
+        self._timetable.add_listener(self._left_out, EVENT_JOB_MAX_INSTANCES)
 
     def add(
         self,
@@ -214,28 +208,35 @@ class Scheduler:
             job = self._jobs.get(name)
             if job is None or self._stopping.is_set():
                 return
+            if job.running:
+                self.skipped[name] += 1
+                return
             job.running = True
             self._active += 1
+        try:
+            self._attempt(name, job)
+            while self._again(job):
+                self._attempt(name, job)
+        finally:
+            with self._state:
+                job.running = False
+                self._active -= 1
+                self._state.notify_all()
+
+    def _attempt(self, name: str, job: _Job) -> None:
         try:
             job.run()
         except Exception as error:  # noqa: BLE001 - the last resort: one job must not end the rest
             self._on_error(name, error)
-        finally:
-            with self._state:
-                self._active -= 1
-                self._state.notify_all()
 
-    def _ended(self, event: JobExecutionEvent) -> None:
-        # only here, not at the end of _run, does APScheduler let the job run again
+    def _again(self, job: _Job) -> bool:
+        """Whether the job was wished for while it ran; if not, it runs no more from here on."""
         with self._state:
-            job = self._jobs.get(event.job_id)
-            if job is None:
-                return
-            again, job.running, job.again = job.again, False, False
-        if again:
-            self._plan(event.job_id, self._clock())
+            again, job.again = job.again and not self._stopping.is_set(), False
+            job.running = again
+            return again
 
-    def _skip(self, event: JobSubmissionEvent) -> None:
+    def _left_out(self, event: JobSubmissionEvent) -> None:
         self.skipped[event.job_id] += 1
 
 
@@ -245,8 +246,14 @@ def _timetable(threads: int) -> BackgroundScheduler:
     return BackgroundScheduler(
         timezone=UTC,
         executors={"default": ThreadPoolExecutor(threads)},
-        # its grace of 1 s would drop runs that come late
-        job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+        job_defaults={
+            # 1 s, its default, would drop runs that come late
+            "misfire_grace_time": None,
+            "coalesce": True,
+            # ``_run`` sees to it that a job does not overlap itself: between the end of a run and
+            # its own note of that, APScheduler would drop a run that is wished for
+            "max_instances": 2,
+        },
     )
 
 

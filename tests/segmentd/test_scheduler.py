@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -297,3 +299,17 @@ def test_a_clock_that_jumps_decades_ahead_brings_one_run_and_no_burst(bench: Ben
     assert turns.acquire(timeout=PATIENCE)
     assert bench.scheduler.next_runs()["shop"] > datetime.now(UTC) + timedelta(minutes=59)
     assert not turns.acquire(blocking=False)
+
+
+def test_no_wish_is_lost_between_the_end_of_a_run_and_the_next(
+    bench: Bench, request: pytest.FixtureRequest
+) -> None:
+    # threads change hands as often as possible, so that a wish meets a run at every point of it
+    request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
+    sys.setswitchinterval(1e-5)
+    ran = threading.Semaphore(0)
+    bench.scheduler.add("shop", ran.release, HOURLY)
+    bench.scheduler.start()
+    for _ in range(300):
+        assert ran.acquire(timeout=PATIENCE)
+        bench.scheduler.wake("shop")

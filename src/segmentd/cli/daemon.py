@@ -82,7 +82,7 @@ class Daemon:
         self._stopping = stopping
         self._health = Health(checks=[tenure.problem, self._store_problem])
         self._metrics = Metrics()
-        self._scheduler = Scheduler(self._job_failed, threads=len(app.config.sources) + 1)
+        self._scheduler = Scheduler(self._job_failed, threads=2 * len(app.config.sources) + 2)
         self._metrics.lock_epoch(tenure.epoch)
         self._cycles = Cycles(app, self._metrics, stopping, self._scheduler.remove)
 
