@@ -52,7 +52,7 @@ def _included(file: ConfigFile) -> Iterator[ConfigFile]:
             raise file.error("", f'key "include": no file matches "{pattern}"')
         for name in names:
             part = ConfigFile(file.path.parent / name)
-            for key in part.keys() - {"segments"}:
+            for key in sorted(part.keys() - {"segments"}):
                 raise part.error("", f'only segments may be in an included file, not "{key}"')
             yield part
 
