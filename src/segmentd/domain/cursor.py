@@ -30,13 +30,15 @@ class Cursor:
         """Resume an unfinished window as it was, else open the next one.
 
         The new window begins ``lag`` before the watermark, so that changes which became visible
-        late are read again, and never ends before it begins.
+        late are read again, and never ends before it. Where the server's clock is behind the
+        watermark, one of both was wrong once: what is stamped by the clock of now is read too.
         """
         if self.window is not None:
             return self
-        since = None if self.watermark is None else self.watermark - lag
-        end = until if self.watermark is None else max(until, self.watermark)
-        return replace(self, window=Window(since, end), position=None)
+        if self.watermark is None:
+            return replace(self, window=Window(None, until), position=None)
+        since = min(self.watermark, until) - lag
+        return replace(self, window=Window(since, max(until, self.watermark)), position=None)
 
     def at(self, position: str | None) -> Cursor:
         """The same window, read up to ``position``."""
