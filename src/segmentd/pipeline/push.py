@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from segmentd.domain.identity import tag_key
 from segmentd.domain.ledger import (
     Difference,
     Guard,
@@ -157,8 +158,10 @@ def _prepare(
     made: Plan, destination: Destination, store: PushPort, lease: Lease
 ) -> Mapping[str, str]:
     known = store.names(made.destination)
+    # a list whose name changed in case only is the same list, as it is the same in the ledger
+    by_key = {tag_key(name): remote for name, remote in known.items()}
     wanted = sorted({change.name for _, change in made.changes})
-    names = destination.prepare({name: known.get(name) for name in wanted})
+    names = destination.prepare({name: by_key.get(tag_key(name)) for name in wanted})
     if any(known.get(name) != remote for name, remote in names.items()):
         store.save_names(lease, made.destination, names)
     return names
