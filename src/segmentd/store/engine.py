@@ -114,7 +114,10 @@ class Database:
 
     def _sqlite(self) -> Engine:
         engine = create_engine(
-            self.url, connect_args={"timeout": self.busy_seconds, "cached_statements": 256}
+            self.url,
+            # an unexpected error is logged, and the values are people's
+            hide_parameters=True,
+            connect_args={"timeout": self.busy_seconds, "cached_statements": 256},
         )
         event.listen(engine, "connect", _prepare_sqlite)
         if self._migrating:
@@ -125,6 +128,8 @@ class Database:
     def _postgres(self) -> Engine:
         return create_engine(
             self.url,
+            # an unexpected error is logged, and the values are people's
+            hide_parameters=True,
             # without it the first statement after a restart of the server fails
             pool_pre_ping=True,
             connect_args={
