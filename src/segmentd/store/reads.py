@@ -203,8 +203,9 @@ class ReadStore:
         key = email_key(who)
         source, _, customer_id = who.partition(":")
         columns = _CUSTOMERS.c
-        known = columns.email_key == key if key else columns.customer_id == customer_id
-        wanted = known if key else known & (columns.source == source)
+        # the id of a guest holds an address too
+        named = (columns.source == source) & (columns.customer_id == customer_id)
+        wanted = named | (columns.email_key == key) if key else named
         statement = select(columns.profile_id).where(wanted, columns.gone_at.is_(None)).distinct()
         with self._database.read() as connection:
             return sorted(connection.execute(statement).scalars())
