@@ -25,6 +25,7 @@ LONGEST_EMAIL = 320
 PROFILE_COLUMNS = (
     "profile_id", "source", "customer_id", "email", "email_key", "created_at", "country", "region",
     "city", "language", "account_state", "email_consent", "sms_consent", "tags", "gone_at",
+    "touched",
 )  # fmt: skip
 CUSTOMER_COLUMNS = (
     "row_id", "source", "customer_id", "profile_id", "guest", "email", "email_key", "tag_keys",
@@ -51,6 +52,7 @@ def save_customers(saving: Saving, customers: Mapping[str, Prepared[Customer]]) 
     saving.written += len(changed)
     saving.unchanged += len(customers) - len(changed)
     _touch(saving, customers, stored)
+    _leave_addresses(saving, changed)
     _number(saving, changed)
     _write(saving, changed)
 
@@ -85,7 +87,10 @@ def remove_customers(saving: Saving, ids: list[str]) -> int:
         "UPDATE profiles SET gone_at = ?, due_at = NULL WHERE profile_id IN (?*)", at, profiles
     )
     # nobody evaluates them any more, and percentile cuts count whoever has a value
-    bulk.execute("DELETE FROM relative_values WHERE profile_id IN (?*)", profiles)
+    if bulk.execute("DELETE FROM relative_values WHERE profile_id IN (?*)", profiles):
+        # whoever keeps values in memory must read them anew
+        bulk.take("relative", 1)
+    saving.mark_touched(profiles)
     saving.dirty.update(profiles)
     return len(profiles)
 
@@ -128,12 +133,27 @@ def _touch(
     stored: Mapping[str, Found],
 ) -> None:
     """Keep a newer change time of an unchanged record: it says how new our sight of the tags is."""
-    touched = []
+    touched: list[Found] = []
+    times = []
     for key, row in stored.items():
         at = saving.bulk.instant(customers[key].record.updated_at)
         if row.hash == customers[key].hash and is_older(row.updated_at, at):
-            touched.append((at, row.row_id))
-    saving.bulk.execute_many("UPDATE customers SET updated_at = ? WHERE row_id = ?", touched)
+            touched.append(row)
+            times.append((at, row.row_id))
+    saving.bulk.execute_many("UPDATE customers SET updated_at = ? WHERE row_id = ?", times)
+    saving.mark_touched([row.profile_id for row in touched])
+
+
+def _leave_addresses(saving: Saving, changes: list[_Change]) -> None:
+    """Who shares the address that an account gives up may be all that keeps it on a list."""
+    keys = [
+        change.stored.email_key
+        for change in changes
+        if change.stored is not None and change.stored.email_key not in {None, change.email_key}
+    ]
+    if keys:
+        rows = saving.bulk.rows("SELECT profile_id FROM profiles WHERE email_key IN (?*)", keys)
+        saving.mark_touched([row.profile_id for row in rows])
 
 
 def _number(saving: Saving, changes: list[_Change]) -> None:
@@ -167,11 +187,7 @@ def _may_adopt(change: _Change) -> bool:
 
 def _guests(saving: Saving, changes: list[_Change]) -> dict[str | None, int]:
     """E-mail key → profile of a guest whom no account has adopted yet."""
-    keys = [
-        change.email_key
-        for change in changes
-        if change.email_key and _may_adopt(change)
-    ]
+    keys = [change.email_key for change in changes if change.email_key and _may_adopt(change)]
     if not keys:
         return {}
     rows = saving.bulk.rows(
@@ -192,7 +208,7 @@ def _write(saving: Saving, changes: list[_Change]) -> None:
         profiles.append((
             profile_id, source, c.id, c.email, key, instant(c.created_at), c.country, c.region,
             c.city, c.language, c.account_state, c.email_consent, c.sms_consent, pack(c.tags),
-            None,
+            None, saving.touch,
         ))  # fmt: skip
         customers.append((
             change.row_id, source, c.id, profile_id, 0, c.email, key,

@@ -31,5 +31,6 @@ def merge_profiles(saving: Saving, old: int, new: int) -> None:
     bulk.take("relative", 1)
     for table in _DROPPED:
         bulk.execute(f"DELETE FROM {table} WHERE profile_id = ?", old)  # noqa: S608
+    saving.mark_touched([new])
     saving.dirty.discard(old)
     saving.dirty.add(new)

@@ -7,9 +7,11 @@ that nothing is returned, and next to nothing read into memory, when nothing is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from orjson import dumps
 from sqlalchemy import Connection, Row, Table, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -24,6 +26,8 @@ from segmentd.store.tables import LedgerRow
 _TABLES = LedgerRow.metadata.tables
 _LEDGER: Table = _TABLES["ledger"]
 _NAMES: Table = _TABLES["destination_names"]
+_COUNTERS: Table = _TABLES["counters"]
+_PROFILES: Table = _TABLES["profiles"]
 _REJECTIONS: Table = _TABLES["rejections"]
 
 Values = dict[str, Any]
@@ -41,11 +45,11 @@ JOIN customers c ON c.profile_id = m.profile_id
                 AND c.source = :source AND c.guest = 0 AND c.gone_at IS NULL
 LEFT JOIN ledger l ON l.destination = :destination AND l.name_key = w.name_key
                   AND l.target = c.customer_id
-WHERE l.state IS NULL OR l.state = 'pending'
+WHERE {{members}} AND (l.state IS NULL OR l.state = 'pending'
    OR (l.state = 'delivered' AND c.updated_at > l.remote_updated_at
        AND find(c.tag_keys, w.packed_key) = 0)
    OR (l.state = 'foreign' AND w.restore = 1 AND find(c.tag_keys, w.packed_key) = 0)
-   OR (l.state = 'taken_off' AND w.restore = 1)
+   OR (l.state = 'taken_off' AND w.restore = 1))
 """  # noqa: S608 - built from constants
 
 _WANTED_LISTS = """
@@ -54,7 +58,7 @@ SELECT w.name, w.segment, w.restore, p.profile_id, NULL AS customer_id, p.email_
 FROM wishes w
 JOIN (SELECT m.segment, p.email_key, min(p.profile_id) AS profile_id
       FROM memberships m JOIN profiles p ON p.profile_id = m.profile_id
-      WHERE p.email_key IS NOT NULL AND p.gone_at IS NULL
+      WHERE p.email_key IS NOT NULL AND p.gone_at IS NULL AND {members}
       GROUP BY m.segment, p.email_key) p ON p.segment = w.segment
 LEFT JOIN ledger l ON l.destination = :destination AND l.name_key = w.name_key
                   AND l.target = p.email_key
@@ -67,7 +71,7 @@ SELECT l.name, l.segment, 0 AS restore, l.profile_id, l.customer_id, l.email, l.
        CASE WHEN c.gone_at IS NOT NULL THEN 0 ELSE {_SEEN.format(key="l.packed_key")} END AS seen,
        CASE WHEN c.gone_at IS NOT NULL THEN 1 ELSE {_LATER} END AS later
 FROM (SELECT l.*, {{newline}} || l.name_key || {{newline}} AS packed_key
-      FROM ledger l WHERE l.destination = :destination) l
+      FROM {{ledger}} l WHERE l.destination = :destination) l
 LEFT JOIN customers c ON c.source = :source AND c.customer_id = l.target
 WHERE NOT EXISTS (
     SELECT 1 FROM wishes w JOIN memberships m ON m.segment = w.segment
@@ -77,13 +81,24 @@ WHERE NOT EXISTS (
 _UNWANTED_LISTS = """
 SELECT l.name, l.segment, 0 AS restore, l.profile_id, l.customer_id, l.email, l.target,
        l.state, l.remote_id, NULL AS seen, 0 AS later
-FROM ledger l
+FROM {ledger} l
 WHERE l.destination = :destination AND NOT EXISTS (
     SELECT 1 FROM profiles p
     JOIN memberships m ON m.profile_id = p.profile_id
     JOIN wishes w ON w.segment = m.segment
     WHERE p.email_key = l.target AND p.gone_at IS NULL AND w.name_key = l.name_key)
 """
+
+_SOME_MEMBERS = "m.profile_id IN (:profiles)"
+_SOME_ENTRIES = """(
+    SELECT * FROM ledger WHERE destination = :destination AND profile_id IN (:profiles)
+    UNION
+    SELECT e.* FROM wishes w JOIN profiles p ON p.profile_id IN (:profiles)
+    JOIN ledger e ON e.destination = :destination AND e.name_key = w.name_key
+                 AND e.target = p.email_key)"""
+
+_FEW = 20_000
+"""Profiles up to which looking at each of them is cheaper than comparing everything."""
 
 _FORGET = """
 DELETE FROM ledger
@@ -96,15 +111,49 @@ WHERE origin = :origin AND kind = :kind AND id = :id
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """A comparison that found nothing to do: what was asked, and the last change that it saw."""
+
+    asked: tuple[object, ...]
+    touched: int
+
+
 class PushStore:
     """``PushPort`` on the tables ``ledger``, ``destination_names`` and ``rejections``."""
 
     _database: Database
+    _settled: dict[str, _Settled]
 
     def differences(
         self, destination: str, source: str | None, needs: str, wishes: Sequence[Wish]
     ) -> Iterator[Difference]:
-        """Each (name, target) on which wish and ledger disagree, or the shop was seen to differ."""
+        """Each (name, target) on which wish and ledger disagree, or the shop was seen to differ.
+
+        After a comparison that found nothing, the next one with the same wishes looks only at
+        profiles that changed since: an idle shop must not cost what a large one does.
+        """
+        asked = (source, needs, tuple(wishes))
+        with self._database.read() as connection:
+            touched = _touched(connection)
+            profiles = self._changed(connection, destination, asked)
+            found = 0
+            for difference in self._compared(connection, destination, asked, profiles):
+                found += 1
+                yield difference
+        if not found:
+            self._settled[destination] = _Settled(asked, touched)
+
+    def _compared(
+        self,
+        connection: Connection,
+        destination: str,
+        asked: tuple[str | None, str, tuple[Wish, ...]],
+        profiles: list[int] | None,
+    ) -> Iterator[Difference]:
+        source, needs, wishes = asked
+        if profiles == []:
+            return
         by_customer = needs == "customer_id"
         queries = (
             (_WANTED_TAGS, _UNWANTED_TAGS) if by_customer else (_WANTED_LISTS, _UNWANTED_LISTS)
@@ -113,18 +162,31 @@ class PushStore:
         values.update(destination=destination)
         if by_customer:
             values.update(source=source)
+        if profiles is not None:
+            values.update(profiles=dumps(profiles).decode() if self._database.sqlite else profiles)
         # several segments may want one name for one target
         shared = len({tag_key(wish.to.name) for wish in wishes}) < len(wishes)
         seen: set[tuple[str, str]] = set()
-        with self._database.read() as connection:
-            for query, wanted in zip(queries, (True, False), strict=True):
-                statement = text(wished + self._spelled(query))
-                for row in connection.execute(statement, values):
-                    if shared and (row.name, row.target) in seen:
-                        continue
-                    if shared:
-                        seen.add((row.name, row.target))
-                    yield _difference(row, wanted=wanted)
+        for query, wanted in zip(queries, (True, False), strict=True):
+            statement = text(wished + self._spelled(query, some=profiles is not None))
+            for row in connection.execute(statement, values):
+                if shared and (row.name, row.target) in seen:
+                    continue
+                if shared:
+                    seen.add((row.name, row.target))
+                yield _difference(row, wanted=wanted)
+
+    def _changed(
+        self, connection: Connection, destination: str, asked: tuple[object, ...]
+    ) -> list[int] | None:
+        """Profiles that changed since nothing was left to do; None: compare everybody."""
+        settled = self._settled.get(destination)
+        if settled is None or settled.asked != asked:
+            return None
+        columns = _PROFILES.c
+        changed = select(columns.profile_id).where(columns.touched > settled.touched)
+        profiles = list(connection.execute(changed.limit(_FEW + 1)).scalars())
+        return profiles if len(profiles) <= _FEW else None
 
     def delivered(self, destination: str) -> Mapping[str, int]:
         """Name → how many the ledger holds as delivered."""
@@ -204,10 +266,20 @@ class PushStore:
             _settle(connection, settled)
             _upsert(connection, _REJECTIONS, refused, ("first_at",), counted="times")
 
-    def _spelled(self, query: str) -> str:
+    def _spelled(self, query: str, *, some: bool) -> str:
+        query = query.replace("{members}", _SOME_MEMBERS if some else "1 = 1")
+        query = query.replace("{ledger}", _SOME_ENTRIES if some else "ledger")
         if self._database.sqlite:
+            query = query.replace("IN (:profiles)", "IN (SELECT value FROM json_each(:profiles))")
             return query.replace("find(", "instr(").replace("{newline}", "char(10)")
+        query = query.replace("IN (:profiles)", "= ANY(:profiles)")
         return query.replace("find(", "strpos(").replace("{newline}", "chr(10)")
+
+
+def _touched(connection: Connection) -> int:
+    columns = _COUNTERS.c
+    counted = select(columns.value).where(columns.name == "touched")
+    return connection.execute(counted).scalar() or 0
 
 
 def _wishes(wishes: Sequence[Wish]) -> tuple[Values, str]:

@@ -20,6 +20,21 @@ class Saving:
     written: int = 0
     unchanged: int = 0
 
+    _touch: int = 0
+
+    @property
+    def touch(self) -> int:
+        """What ``profiles.touched`` becomes for who is written in this transaction."""
+        if not self._touch:
+            self._touch = self.bulk.take("touched", 1)
+        return self._touch
+
+    def mark_touched(self, profile_ids: list[int]) -> None:
+        """A push must look at these profiles again."""
+        if profile_ids:
+            touched = "UPDATE profiles SET touched = ? WHERE profile_id IN (?*)"
+            self.bulk.execute(touched, self.touch, profile_ids)
+
     def mark_dirty(self) -> int:
         """Write the marks; to be done last. Returns how many."""
         if self.dirty:

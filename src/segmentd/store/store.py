@@ -18,6 +18,7 @@ class Store(LeaseStore, PullStore, SegmentStore, PushStore, ReadStore):
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._settled = {}
 
     def ping(self) -> None:
         """Raise what keeps the database from being read."""

@@ -94,6 +94,7 @@ class ProfileRow(SQLModel, table=True):
     __table_args__ = (
         Index("profiles_due", "due_at", sqlite_where=_DUE, postgresql_where=_DUE),
         Index("profiles_email", "email_key"),
+        Index("profiles_touched", "touched"),
         Index("profiles_gone", "profile_id", sqlite_where=_GONE, postgresql_where=_GONE),
     )
 
@@ -117,6 +118,8 @@ class ProfileRow(SQLModel, table=True):
     gone_at: datetime | None = Field(default=None, sa_type=Instant)
     due_at: datetime | None = Field(default=None, sa_type=Instant)
     """When time alone may next change a membership."""
+    touched: int = Field(sa_type=BigInteger)
+    """The counter of that name when something last changed that a push may depend on."""
 
 
 class CustomerRow(SQLModel, table=True):

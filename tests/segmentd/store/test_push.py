@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -13,6 +14,7 @@ from segmentd.domain.segments import PushTo
 from segmentd.pipeline.ports import Lease, Wish
 from segmentd.sdk.contract import Action, Change, Outcome, Receipt
 from segmentd.store import Store
+from segmentd.store.bulk import Bulk
 from shop_in_store import DAY, HOUR, NOW, TTL, Shop, customer, lease_of, order, rows
 
 VIP = Wish("vip", PushTo("dest", "VIP"))
@@ -32,23 +34,37 @@ class Pushing:
             self.enter("vip", self.shop.profile(str(n)))
 
     def enter(self, segment: str, profile_id: int) -> None:
-        with self.store._database.write() as connection:
-            since = "0" if self.store._database.sqlite else "to_timestamp(0)"
-            connection.exec_driver_sql(
-                "INSERT INTO memberships (profile_id, segment, since, cause) "
-                f"VALUES ({profile_id}, '{segment}', {since}, 'data')"
-            )
+        now = "0" if self.store._database.sqlite else "to_timestamp(0)"
+        self._change(
+            profile_id,
+            "INSERT INTO memberships (profile_id, segment, since, cause) "
+            f"VALUES ({profile_id}, '{segment}', {now}, 'data')",
+        )
 
     def leave(self, customer_id: str) -> None:
+        profile_id = self.shop.profile(customer_id)
+        self._change(profile_id, f"DELETE FROM memberships WHERE profile_id = {profile_id}")
+
+    def _change(self, profile_id: int, statement: str) -> None:
+        """As a pass does it."""
         with self.store._database.write() as connection:
-            connection.exec_driver_sql(
-                f"DELETE FROM memberships WHERE profile_id = {self.shop.profile(customer_id)}"
+            bulk = Bulk(connection, sqlite=self.store._database.sqlite)
+            bulk.execute(statement)
+            touched = bulk.take("touched", 1)
+            bulk.execute(
+                "UPDATE profiles SET touched = ? WHERE profile_id = ?", touched, profile_id
             )
 
     def differences(self, *wishes: Wish) -> list[Difference]:
+        """What is to be done; a store that remembers nothing must find the same."""
+        found = self._found(self.store, wishes)
+        assert found == self._found(Store(self.store._database), wishes)
+        return found
+
+    def _found(self, store: Store, wishes: Sequence[Wish]) -> list[Difference]:
         source = "shop" if self.needs == "customer_id" else None
-        found = self.store.differences("dest", source, self.needs, wishes)
-        return sorted(found, key=lambda d: (d.name, d.target.key(self.needs) or ""))
+        found = store.differences("dest", source, self.needs, wishes)
+        return sorted(found, key=lambda d: (d.name, d.target.key(self.needs) or "", d.wanted))
 
     def steps(self, *wishes: Wish) -> dict[str | None, Step]:
         """Target → what to do."""
@@ -321,3 +337,59 @@ def test_receipts_may_be_entered_while_differences_are_read(tags: Pushing) -> No
     tags.record(Action.ADD, [first])
     assert len(list(source)) == 2
     assert len(tags.differences(VIP)) == 2
+
+
+@pytest.mark.parametrize("needs", ["customer_id", "email"])
+@pytest.mark.parametrize("seed", range(3))
+def test_looking_at_the_changed_alone_finds_everything(store: Store, needs: str, seed: int) -> None:
+    """A random walk; ``Pushing.differences`` compares each step with a comparison of everybody."""
+    pushing, chance = Pushing(store, needs), random.Random(seed)
+    other = Shop(store, "other")
+    moves = (_edit_by_hand, _change_address, _share_address, _leave, _remove, _order_as_guest)
+    for step in range(1, 15):
+        chance.choice(moves)(pushing, other, chance, NOW + step * DAY)
+        found = pushing.differences(VIP)
+        adds = [d for d in found if decide(d) is Step.ADD]
+        removals = [d for d in found if decide(d) is Step.REMOVE]
+        forgotten = [d for d in found if decide(d) is Step.FORGET]
+        pushing.record(Action.ADD, adds, updated_at=NOW + step * DAY)
+        pushing.record(Action.REMOVE, removals)
+        pushing.note(None, forgotten)
+        pushing.note(LedgerState.TAKEN_OFF, [d for d in found if decide(d) is Step.NOTE_TAKEN_OFF])
+        pushing.note(LedgerState.FOREIGN, [d for d in found if decide(d) is Step.NOTE_FOREIGN])
+        assert pushing.differences(VIP) == []
+
+
+def _edit_by_hand(pushing: Pushing, _other: Shop, chance: random.Random, at: datetime) -> None:
+    number = chance.choice("123")
+    tags = chance.choice([[], ["vip"], ["mine", "VIP"]])
+    pushing.shop.save(customer(number, f"c{number}@shopper.example", tags=tags, at=at))
+
+
+def _change_address(pushing: Pushing, _other: Shop, chance: random.Random, at: datetime) -> None:
+    address = f"{chance.choice('abc')}@shopper.example"
+    pushing.shop.save(customer(chance.choice("123"), address, tags=["vip"], at=at))
+
+
+def _share_address(pushing: Pushing, other: Shop, chance: random.Random, at: datetime) -> None:
+    number = chance.choice("123")
+    other.save(customer(number, f"{chance.choice('abc')}@shopper.example", at=at))
+    profile = other.profile(number)
+    if not pushing.store.memberships_of(profile) and chance.random() < 0.5:
+        pushing.enter("vip", profile)
+
+
+def _leave(pushing: Pushing, _other: Shop, chance: random.Random, _at: datetime) -> None:
+    pushing.leave(chance.choice("123"))
+
+
+def _remove(pushing: Pushing, _other: Shop, chance: random.Random, _at: datetime) -> None:
+    pushing.shop.remove("customers", chance.choice("123"))
+
+
+def _order_as_guest(pushing: Pushing, _other: Shop, chance: random.Random, at: datetime) -> None:
+    address = f"{chance.choice('abc')}@shopper.example"
+    pushing.shop.save(order(f"o{at}", email=address, at=at))
+    (profile, *_) = pushing.store.find(address)
+    if "vip" not in pushing.store.memberships_of(profile):
+        pushing.enter("vip", profile)

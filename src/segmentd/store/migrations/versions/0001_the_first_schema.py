@@ -184,6 +184,7 @@ def upgrade() -> None:
         sa.Column("tags", sa.String(), nullable=False),
         sa.Column("gone_at", Instant(), nullable=True),
         sa.Column("due_at", Instant(), nullable=True),
+        sa.Column("touched", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("profile_id"),
     )
     op.create_index(
@@ -201,6 +202,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("gone_at IS NOT NULL"),
         postgresql_where=sa.text("gone_at IS NOT NULL"),
     )
+    op.create_index("profiles_touched", "profiles", ["touched"])
 
     op.create_table(
         "refunds",
