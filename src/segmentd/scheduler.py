@@ -13,12 +13,12 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
-from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.executors.debug import DebugExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
@@ -91,8 +91,10 @@ class _Trigger(BaseTrigger):  # type: ignore[misc]  # apscheduler has no types
 class _Job:
     run: Callable[[], None]
     schedule: Schedule
-    running: bool = False
+    busy: bool = False
+    """It runs, or waits for a thread."""
     again: bool = False
+    """Wished for while it is busy."""
 
 
 class Scheduler:
@@ -108,8 +110,7 @@ class Scheduler:
     ) -> None:
         """``on_error`` gets the name of a job and what it raised; its next runs stay planned.
 
-        ``threads``: two for each job let all run side by side. ``watch_seconds`` is how often to
-        look whether the clock went back.
+        ``watch_seconds`` is how often to look whether the clock went back.
         """
         self.skipped: Counter[str] = Counter()
         """Runs that fell out because the one before was still going on, by job."""
@@ -120,8 +121,8 @@ class Scheduler:
         self._state = threading.Condition()
         self._stopping = threading.Event()
         self._active = 0
-        self._timetable = _timetable(threads)
-        self._timetable.add_listener(self._left_out, EVENT_JOB_MAX_INSTANCES)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="job")
+        self._timetable = _timetable()
 
     def add(
         self,
@@ -130,12 +131,24 @@ class Scheduler:
         schedule: Schedule,
         last_run: datetime | None = None,
     ) -> None:
-        """Plan a job: at once if it never ran or if it ought to have run since ``last_run``."""
+        """Plan a job: at once if it never ran or if it ought to have run since ``last_run``.
+
+        A job of that name is replaced; if it is running then, the new one follows it at once.
+        """
         now = self._clock()
         due = now if last_run is None else schedule.after(min(last_run, now))
-        self._jobs[name] = _Job(run, schedule)
+        with self._state:
+            job = self._jobs.setdefault(name, _Job(run, schedule))
+            job.run, job.schedule = run, schedule
+            if job.busy and due <= now:
+                job.again, due = True, schedule.after(now)
         self._timetable.add_job(
-            self._run, _Trigger(schedule), args=(name,), id=name, next_run_time=max(due, now)
+            self._begin,
+            _Trigger(schedule),
+            args=(name,),
+            id=name,
+            next_run_time=max(due, now),
+            replace_existing=True,
         )
 
     def remove(self, name: str) -> None:
@@ -150,7 +163,7 @@ class Scheduler:
         at = at or now
         with self._state:
             job = self._jobs.get(name)
-            if job is not None and job.running and at <= now:
+            if job is not None and job.busy and at <= now:
                 job.again = True
                 return
         if self._planned(name) > at:
@@ -169,6 +182,7 @@ class Scheduler:
         self._stopping.set()
         if self._timetable.running:
             self._timetable.shutdown(wait=False)
+        self._pool.shutdown(wait=False, cancel_futures=True)
         with self._state:
             return self._state.wait_for(lambda: self._active == 0, timeout)
 
@@ -203,25 +217,36 @@ class Scheduler:
         while not self._stopping.wait(self._watch_seconds):
             self.correct()
 
-    def _run(self, name: str) -> None:
+    def _begin(self, name: str) -> None:
+        """Hand a job to the pool; called by APScheduler in its own thread."""
         with self._state:
             job = self._jobs.get(name)
             if job is None or self._stopping.is_set():
                 return
-            if job.running:
+            if job.busy:
                 self.skipped[name] += 1
                 return
-            job.running = True
+            job.busy = True
+            self._pool.submit(self._work, name, job)
+
+    def _work(self, name: str, job: _Job) -> None:
+        with self._state:
             self._active += 1
         try:
-            self._attempt(name, job)
-            while self._again(job):
+            wished = True
+            while wished and not self._stopping.is_set():
                 self._attempt(name, job)
+                wished = self._wished(job)
         finally:
             with self._state:
-                job.running = False
                 self._active -= 1
                 self._state.notify_all()
+
+    def _wished(self, job: _Job) -> bool:
+        """Whether the job was wished for while it ran; if not, it is free from here on."""
+        with self._state:
+            job.busy, job.again = job.again, False
+            return job.busy
 
     def _attempt(self, name: str, job: _Job) -> None:
         try:
@@ -229,31 +254,17 @@ class Scheduler:
         except Exception as error:  # noqa: BLE001 - the last resort: one job must not end the rest
             self._on_error(name, error)
 
-    def _again(self, job: _Job) -> bool:
-        """Whether the job was wished for while it ran; if not, it runs no more from here on."""
-        with self._state:
-            again, job.again = job.again and not self._stopping.is_set(), False
-            job.running = again
-            return again
 
-    def _left_out(self, event: JobSubmissionEvent) -> None:
-        self.skipped[event.job_id] += 1
-
-
-def _timetable(threads: int) -> BackgroundScheduler:
-    # it reports every run and every skipped one; our jobs report themselves
+def _timetable() -> BackgroundScheduler:
+    # it reports every run and every late one; our jobs report themselves
     logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
     return BackgroundScheduler(
         timezone=UTC,
-        executors={"default": ThreadPoolExecutor(threads)},
-        job_defaults={
-            # 1 s, its default, would drop runs that come late
-            "misfire_grace_time": None,
-            "coalesce": True,
-            # ``_run`` sees to it that a job does not overlap itself: between the end of a run and
-            # its own note of that, APScheduler would drop a run that is wished for
-            "max_instances": 2,
-        },
+        # Runs what is due in its own thread: our part of that is short. Its pools note the end of a
+        # run later than we do, and drop or overwrite what was planned meanwhile
+        executors={"default": DebugExecutor()},
+        # the default grace of 1 s would drop runs that come late
+        job_defaults={"misfire_grace_time": None, "coalesce": True},
     )
 
 

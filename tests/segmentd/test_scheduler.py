@@ -171,6 +171,19 @@ def test_a_wish_during_a_run_leads_to_one_more_run(bench: Bench) -> None:
     work.leave.release()
 
 
+def test_a_job_that_is_replaced_while_it_runs_is_followed_by_the_new_one(bench: Bench) -> None:
+    old, new = Work(), Work()
+    bench.scheduler.add("shop", old, HOURLY)
+    bench.scheduler.start()
+    old.wait_for_start()
+    bench.scheduler.add("shop", new, HOURLY)
+    assert new.runs == 0
+    old.leave.release()
+    new.wait_for_start()
+    assert (old.runs, new.runs) == (1, 1)
+    new.leave.release()
+
+
 def test_a_job_never_overlaps_itself_and_what_falls_out_is_counted() -> None:
     bench = Bench(threads=3)
     work, ticks = Work(), threading.Semaphore(0)

@@ -82,7 +82,7 @@ class Daemon:
         self._stopping = stopping
         self._health = Health(checks=[tenure.problem, self._store_problem])
         self._metrics = Metrics()
-        self._scheduler = Scheduler(self._job_failed, threads=2 * len(app.config.sources) + 2)
+        self._scheduler = Scheduler(self._job_failed, threads=len(app.config.sources) + 1)
         self._metrics.lock_epoch(tenure.epoch)
         self._cycles = Cycles(app, self._metrics, stopping, self._scheduler.remove)
 
@@ -147,7 +147,7 @@ class Daemon:
     def _schedule(
         self, before: Mapping[str, ConnectorConfig], now: Mapping[str, ConnectorConfig]
     ) -> None:
-        for name in before:
+        for name in before.keys() - now.keys():
             self._scheduler.remove(name)
         for name, connector in now.items():
             self._scheduler.add(
