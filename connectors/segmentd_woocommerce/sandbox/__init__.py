@@ -30,12 +30,12 @@ class WooCommerceSandbox(ShopSandbox):
         self,
         clock: SandboxClock | None = None,
         *,
-        zone: str = "America/New_York",
+        time_zone: str = "America/New_York",
         currency: str = "USD",
         permalinks: bool = True,
     ) -> None:
         super().__init__(clock)
-        self.store = Store(ZoneInfo(zone), currency)
+        self.store = Store(ZoneInfo(time_zone), currency)
         self.door = Door([Key(_KEY, _SECRET)])
         self.permalinks = permalinks
 

@@ -1,7 +1,7 @@
 """What a connector may import: ``from segmentd.sdk import Source, HttpClient, Customer, …``.
 
 Names are loaded when first asked for, so that the core can import the contract without paying for
-the HTTP client. How to write a connector: ``docs/writing-a-connector.md``.
+the HTTP client. How to write a connector: ``CONTRIBUTING.md``, walk 2.
 """
 
 from __future__ import annotations
