@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
@@ -16,7 +17,7 @@ import pytest
 
 from segmentd import __version__
 from segmentd.cli import main as cli
-from segmentd.cli.common import Instant, Invocation
+from segmentd.cli.common import Instant, Invocation, echo_json
 from segmentd.cli.exits import Exit
 from segmentd.domain import errors
 
@@ -238,3 +239,11 @@ def test_instants(text: str, expected: str) -> None:
 def test_no_instant() -> None:
     with pytest.raises(click.BadParameter, match="write for example 2011-09-01T00:00:00Z"):
         Instant().convert("yesterday", None, None)
+
+
+def test_json_is_one_line_that_programs_understand(capsys: pytest.CaptureFixture[str]) -> None:
+    at = datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=1)))
+    echo_json({"at": at, "names": {"b", "ä"}, "file": Path("x.toml")})
+    assert capsys.readouterr().out == (
+        '{"at": "2026-01-01T00:00:00Z", "names": ["b", "ä"], "file": "x.toml"}\n'
+    )
