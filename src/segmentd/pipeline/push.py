@@ -28,6 +28,10 @@ from segmentd.sdk.contract import Action, Capabilities, Change, Destination, Out
 Progress = Callable[[int, int], None]
 """Called with the changes confirmed so far and the number planned."""
 
+NOTED_AT_ONCE = 10_000
+"""Ledger entries in one transaction: a first push of a million would keep the database for a
+minute, and hold a gigabyte of rows."""
+
 _ACTIONS = {Step.ADD: Action.ADD, Step.REMOVE: Action.REMOVE}
 _NOTES = {
     Step.NOTE_FOREIGN: LedgerState.FOREIGN,
@@ -119,8 +123,8 @@ def push(
         raise stop_for(made.held, made.destination, removals, made.id)
     summary = PushSummary(made.destination, noted=len(made.notes))
     needs = destination.capabilities.needs
-    if made.notes:
-        store.note(lease, made.destination, needs, made.notes, now)
+    noting = _Noting(store, lease, made.destination, needs, now)
+    noting(made.notes)
     if not made.changes:
         return summary
     names = _prepare(made, destination, store, lease)
@@ -128,7 +132,7 @@ def push(
     pending = [
         (d, LedgerState.PENDING) for d, change in made.changes if change.action is Action.ADD
     ]
-    store.note(lease, made.destination, needs, pending, now)
+    noting(pending)
     differences = {change: difference for difference, change in made.changes}
     receipts: list[tuple[Difference, Receipt]] = []
     done = 0
@@ -147,6 +151,22 @@ def push(
             store.record(lease, made.destination, needs, receipts, now)
             progress(done + len(receipts), len(differences))
     return summary
+
+
+@dataclass(frozen=True, slots=True)
+class _Noting:
+    """Sets ledger states, in transactions short enough for others to write in between."""
+
+    store: PushPort
+    lease: Lease
+    destination: str
+    needs: str
+    now: datetime
+
+    def __call__(self, entries: Sequence[tuple[Difference, LedgerState | None]]) -> None:
+        for start in range(0, len(entries), NOTED_AT_ONCE):
+            part = entries[start : start + NOTED_AT_ONCE]
+            self.store.note(self.lease, self.destination, self.needs, part, self.now)
 
 
 def _change(action: Action, difference: Difference) -> Change:
