@@ -79,7 +79,7 @@ class ShopTable(Table):
 
 
 class WebTable(Table):
-    """``[web]``: where health, metrics and webhooks are served."""
+    """``[web]``: where health and metrics are served."""
 
     enabled: bool = True
     host: str = "127.0.0.1"
