@@ -151,9 +151,20 @@ def _leave_addresses(saving: Saving, changes: list[_Change]) -> None:
         for change in changes
         if change.stored is not None and change.stored.email_key not in {None, change.email_key}
     ]
-    if keys:
-        rows = saving.bulk.rows("SELECT profile_id FROM profiles WHERE email_key IN (?*)", keys)
-        saving.mark_touched([row.profile_id for row in rows])
+    if not keys:
+        return
+    bulk = saving.bulk
+    rows = list(bulk.rows("SELECT profile_id FROM profiles WHERE email_key IN (?*)", keys))
+    # and the ledger may name somebody who gave the address up before
+    for name in bulk.rows("SELECT destination, name FROM destination_names"):
+        rows += bulk.rows(
+            "SELECT profile_id FROM ledger "
+            "WHERE destination = ? AND name_key = ? AND target IN (?*)",
+            name.destination,
+            tag_key(name.name),
+            keys,
+        )
+    saving.mark_touched([row.profile_id for row in rows])
 
 
 def _number(saving: Saving, changes: list[_Change]) -> None:
