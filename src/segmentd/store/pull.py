@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 from segmentd.domain.cursor import Cursor, Window
 from segmentd.domain.records import Record
@@ -12,15 +11,16 @@ from segmentd.pipeline.ports import Lease, Saved
 from segmentd.sdk.contract import Rejection, ShopInfo
 from segmentd.store.bulk import Bulk, Found
 from segmentd.store.content import LONGEST_ID, Batch, clean, prepare
-from segmentd.store.customers import remove_customers, save_customers
+from segmentd.store.customers import save_customers
 from segmentd.store.engine import Database
+from segmentd.store.gone import remove_accounts
 from segmentd.store.orders import remove_orders, save_orders
 from segmentd.store.products import remove_products, save_products
 from segmentd.store.rejections import accept, reject
 from segmentd.store.saving import Saving
-from segmentd.store.types import from_epoch
+from segmentd.store.types import moment
 
-_REMOVE = {"customers": remove_customers, "orders": remove_orders, "products": remove_products}
+_REMOVE = {"customers": remove_accounts, "orders": remove_orders, "products": remove_products}
 _IDS = {
     "customers": "SELECT customer_id FROM customers "
     "WHERE source = ? AND guest = 0 AND gone_at IS NULL",
@@ -42,7 +42,7 @@ class PullStore:
         if not rows:
             return None
         row = rows[0]
-        return ShopInfo(row.name, row.currency, row.time_zone, _instant(row.seen_at))
+        return ShopInfo(row.name, row.currency, row.time_zone, moment(row.seen_at))
 
     def save_shop(self, lease: Lease, source: str, info: ShopInfo) -> None:
         """Keep it; in another currency than before, every amount is judged anew."""
@@ -176,11 +176,7 @@ def _save_cursor(bulk: Bulk, source: str, stream: str, cursor: Cursor) -> None:
 def _cursor(row: Found) -> Cursor:
     window = None
     if row.window_until is not None:
-        since = None if row.window_since is None else _instant(row.window_since)
-        window = Window(since, _instant(row.window_until))
-    watermark = None if row.watermark is None else _instant(row.watermark)
+        since = None if row.window_since is None else moment(row.window_since)
+        window = Window(since, moment(row.window_until))
+    watermark = None if row.watermark is None else moment(row.watermark)
     return Cursor(watermark, window, row.position)
-
-
-def _instant(value: Any) -> datetime:
-    return value.astimezone(UTC) if isinstance(value, datetime) else from_epoch(value)

@@ -21,6 +21,11 @@ def from_epoch(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+def moment(value: Any) -> datetime:
+    """The aware UTC instant of a column that was read as the driver gives it."""
+    return value.astimezone(UTC) if isinstance(value, datetime) else from_epoch(value)
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware UTC instant of whole seconds: ``timestamptz``, or the epoch as an integer.
 
@@ -49,9 +54,7 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: Any, _dialect: Dialect) -> datetime | None:
         """The instant, aware, in UTC."""
-        if value is None:
-            return None
-        return value.astimezone(UTC) if isinstance(value, datetime) else from_epoch(value)
+        return None if value is None else moment(value)
 
 
 class RowId(BigInteger):
