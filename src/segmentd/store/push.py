@@ -39,13 +39,12 @@ _LATER = "CASE WHEN c.updated_at > l.remote_updated_at THEN 1 ELSE 0 END"
 _WANTED_TAGS = f"""
 SELECT w.name, w.segment, w.restore, m.profile_id, c.customer_id, c.email, c.customer_id AS target,
        l.state, l.remote_id, {_SEEN.format(key="w.packed_key")} AS seen, {_LATER} AS later
-FROM wishes w
-JOIN memberships m ON m.segment = w.segment
-JOIN customers c ON c.profile_id = m.profile_id
-                AND c.source = :source AND c.guest = 0 AND c.gone_at IS NULL
+FROM {{members}} CROSS JOIN customers c
 LEFT JOIN ledger l ON l.destination = :destination AND l.name_key = w.name_key
                   AND l.target = c.customer_id
-WHERE {{members}} AND (l.state IS NULL OR l.state = 'pending'
+WHERE {{chosen}} AND m.segment = w.segment AND c.profile_id = m.profile_id
+  AND c.source = :source AND c.guest = 0 AND c.gone_at IS NULL
+  AND (l.state IS NULL OR l.state = 'pending'
    OR (l.state = 'delivered' AND c.updated_at > l.remote_updated_at
        AND find(c.tag_keys, w.packed_key) = 0)
    OR (l.state = 'foreign' AND w.restore = 1 AND find(c.tag_keys, w.packed_key) = 0)
@@ -57,8 +56,9 @@ SELECT w.name, w.segment, w.restore, p.profile_id, NULL AS customer_id, p.email_
        p.email_key AS target, l.state, l.remote_id, NULL AS seen, 0 AS later
 FROM wishes w
 JOIN (SELECT m.segment, p.email_key, min(p.profile_id) AS profile_id
-      FROM memberships m JOIN profiles p ON p.profile_id = m.profile_id
-      WHERE p.email_key IS NOT NULL AND p.gone_at IS NULL AND {members}
+      FROM {members} CROSS JOIN profiles p
+      WHERE {chosen} AND m.segment = w.segment AND p.profile_id = m.profile_id
+        AND p.email_key IS NOT NULL AND p.gone_at IS NULL
       GROUP BY m.segment, p.email_key) p ON p.segment = w.segment
 LEFT JOIN ledger l ON l.destination = :destination AND l.name_key = w.name_key
                   AND l.target = p.email_key
@@ -83,19 +83,25 @@ SELECT l.name, l.segment, 0 AS restore, l.profile_id, l.customer_id, l.email, l.
        l.state, l.remote_id, NULL AS seen, 0 AS later
 FROM {ledger} l
 WHERE l.destination = :destination AND NOT EXISTS (
-    SELECT 1 FROM profiles p
-    JOIN memberships m ON m.profile_id = p.profile_id
-    JOIN wishes w ON w.segment = m.segment
-    WHERE p.email_key = l.target AND p.gone_at IS NULL AND w.name_key = l.name_key)
+    SELECT 1 FROM profiles p CROSS JOIN memberships m CROSS JOIN wishes w
+    WHERE p.email_key = l.target AND p.gone_at IS NULL AND m.profile_id = p.profile_id
+      AND w.segment = m.segment AND w.name_key = l.name_key)
 """
 
-_SOME_MEMBERS = "m.profile_id IN (:profiles)"
-_SOME_ENTRIES = """(
-    SELECT * FROM ledger WHERE destination = :destination AND profile_id IN (:profiles)
+# CROSS JOIN pins the order on SQLite, and "|| ''" keeps it from the index that begins with the
+# destination: without statistics it takes any prefix of a primary key for a good one
+_EVERYBODY = {"members": "wishes w CROSS JOIN memberships m", "chosen": "1 = 1", "ledger": "ledger"}
+_CHANGED = {
+    "members": "changed t CROSS JOIN memberships m CROSS JOIN wishes w",
+    "chosen": "m.profile_id = t.profile_id",
+    "ledger": """(
+    SELECT e.* FROM changed t CROSS JOIN ledger e
+    WHERE e.profile_id = t.profile_id AND e.destination || '' = :destination
     UNION
-    SELECT e.* FROM wishes w JOIN profiles p ON p.profile_id IN (:profiles)
-    JOIN ledger e ON e.destination = :destination AND e.name_key = w.name_key
-                 AND e.target = p.email_key)"""
+    SELECT e.* FROM changed t CROSS JOIN profiles p CROSS JOIN wishes w CROSS JOIN ledger e
+    WHERE p.profile_id = t.profile_id AND e.destination = :destination
+      AND e.name_key = w.name_key AND e.target = p.email_key)""",
+}
 
 _FEW = 20_000
 """Profiles up to which looking at each of them is cheaper than comparing everything."""
@@ -168,7 +174,7 @@ class PushStore:
         shared = len({tag_key(wish.to.name) for wish in wishes}) < len(wishes)
         seen: set[tuple[str, str]] = set()
         for query, wanted in zip(queries, (True, False), strict=True):
-            statement = text(wished + self._spelled(query, some=profiles is not None))
+            statement = text(self._spelled(wished, query, some=profiles is not None))
             for row in connection.execute(statement, values):
                 if shared and (row.name, row.target) in seen:
                     continue
@@ -266,14 +272,16 @@ class PushStore:
             _settle(connection, settled)
             _upsert(connection, _REJECTIONS, refused, ("first_at",), counted="times")
 
-    def _spelled(self, query: str, *, some: bool) -> str:
-        query = query.replace("{members}", _SOME_MEMBERS if some else "1 = 1")
-        query = query.replace("{ledger}", _SOME_ENTRIES if some else "ledger")
+    def _spelled(self, wished: str, query: str, *, some: bool) -> str:
+        for place, words in (_CHANGED if some else _EVERYBODY).items():
+            query = query.replace(f"{{{place}}}", words)
         if self._database.sqlite:
-            query = query.replace("IN (:profiles)", "IN (SELECT value FROM json_each(:profiles))")
-            return query.replace("find(", "instr(").replace("{newline}", "char(10)")
-        query = query.replace("IN (:profiles)", "= ANY(:profiles)")
-        return query.replace("find(", "strpos(").replace("{newline}", "chr(10)")
+            changed = "SELECT value AS profile_id FROM json_each(:profiles)"
+            query = query.replace("find(", "instr(").replace("{newline}", "char(10)")
+        else:
+            changed = "SELECT unnest(CAST(:profiles AS bigint[])) AS profile_id"
+            query = query.replace("find(", "strpos(").replace("{newline}", "chr(10)")
+        return f"{wished}, changed AS ({changed}) {query}" if some else f"{wished} {query}"
 
 
 def _touched(connection: Connection) -> int:
