@@ -229,16 +229,19 @@ class PushStore:
         entries: Iterable[tuple[Difference, LedgerState | None]],
         now: datetime,
     ) -> None:
-        """Set the ledger state of some targets; None forgets the row."""
-        kept, forgotten = [], []
+        """Set the ledger state of some targets; None forgets the row, and that it was refused."""
+        kept, forgotten, settled = [], [], []
         for difference, state in entries:
             if state is None:
-                forgotten.append(_key(destination, needs, difference))
+                key = _key(destination, needs, difference)
+                forgotten.append(key)
+                settled.append(_place(destination, key, difference.name))
             else:
                 kept.append(_entry(destination, needs, difference, state, now))
         with self._database.write(lease) as connection:
             _upsert(connection, _LEDGER, kept, ("first_at",))
             _forget(connection, forgotten)
+            _settle(connection, settled)
 
     def record(
         self,
@@ -257,7 +260,7 @@ class PushStore:
                 kept.append({**entry, "detail": clean(receipt.detail or receipt.outcome.value)})
                 refused.append(_rejection(destination, key, receipt, now))
                 continue
-            settled.append(_place(destination, key, receipt))
+            settled.append(_place(destination, key, receipt.change.name))
             if receipt.change.action is Action.REMOVE:
                 forgotten.append(key)
             else:
@@ -357,14 +360,13 @@ def _entry(
     }
 
 
-def _place(destination: str, key: Values, receipt: Receipt) -> Values:
-    origin = f"destination:{destination}"
-    return {"origin": origin, "kind": receipt.change.name, "id": key["target"]}
+def _place(destination: str, key: Values, name: str) -> Values:
+    return {"origin": f"destination:{destination}", "kind": name, "id": key["target"]}
 
 
 def _rejection(destination: str, key: Values, receipt: Receipt, now: datetime) -> Values:
     return {
-        **_place(destination, key, receipt),
+        **_place(destination, key, receipt.change.name),
         "reason": clean(receipt.detail or receipt.outcome.value),
         "first_at": now,
         "last_at": now,

@@ -254,6 +254,13 @@ def test_what_goes_through_at_last_is_struck_off(tags: Pushing) -> None:
     assert tags.store.status().rejections == []
 
 
+def test_what_is_wished_no_more_is_struck_off(tags: Pushing) -> None:
+    tags.record(Action.ADD, tags.differences(VIP)[:2], Outcome.GONE)
+    tags.leave("1")
+    tags.note(None, [d for d in tags.differences(VIP) if decide(d) is Step.FORGET])
+    assert [r.id for r in tags.store.status().rejections] == ["2"]
+
+
 def test_lists_go_by_email(lists: Pushing) -> None:
     found = lists.differences(VIP)
     assert [(d.target.email, d.target.customer_id, d.observed) for d in found] == [
