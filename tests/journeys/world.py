@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import copy
 import os
+import socket
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from segmentd.config import load_config
-from segmentd.domain.records import Customer, Order, OrderLine, Product
 from segmentd.sdk.testing.sandbox import (
-    ListSandbox,
     Request,
     Response,
     Sandbox,
     SandboxClock,
-    ShopSandbox,
 )
 from segmentd.sdk.testing.server import serve
 from segmentd_klaviyo.sandbox import KlaviyoSandbox
@@ -40,18 +41,32 @@ push = ["shop_tags", "woo_tags", "newsletter"]
 [segments.repeat]
 title = "Repeat"
 where = "number_of_orders >= 2"
-push = ["shop_tags", "woo_tags"]
+push = ["shop_tags", "woo_tags", "newsletter"]
 
 [segments.recent]
 title = "Ordered lately"
 where = "last_order_date >= -30d"
-push = ["newsletter"]
+push = ["shop_tags", "woo_tags", "newsletter"]
 
 [segments.top]
 title = "Top quarter"
 where = "amount_spent IN TOP 25%"
 push = [{ to = "shop_tags", tag = "top-25" }]
+
+# most of the memberships change in the stories
+[guard]
+floor = 1000
 """
+
+PORTIONS: Mapping[str, Mapping[str, object]] = {
+    "shopify": {"products_page": 4, "customers_page": 5, "orders_page": 5},
+    "woocommerce": {"per_page": 5},
+    "klaviyo": {"poll_every": "10ms"},
+}
+"""So small that a few records are several pages, and so quick that nothing is waited for."""
+
+
+_APP = ("client_id", "client_secret")
 
 
 class Stage(Sandbox):
@@ -86,52 +101,65 @@ class World:
     urls: dict[str, str] = field(default_factory=dict)
 
     @property
-    def shopify(self) -> ShopSandbox:
+    def shopify(self) -> ShopifySandbox:
+        """The Shopify shop as it is now."""
         actor = self.stages["shopify"].actor
-        assert isinstance(actor, ShopSandbox)
+        assert isinstance(actor, ShopifySandbox)
         return actor
 
     @property
-    def woo(self) -> ShopSandbox:
+    def woo(self) -> WooCommerceSandbox:
+        """The WooCommerce store as it is now."""
         actor = self.stages["woocommerce"].actor
-        assert isinstance(actor, ShopSandbox)
+        assert isinstance(actor, WooCommerceSandbox)
         return actor
 
     @property
-    def klaviyo(self) -> ListSandbox:
+    def klaviyo(self) -> KlaviyoSandbox:
+        """The Klaviyo account as it is now."""
         actor = self.stages["klaviyo"].actor
-        assert isinstance(actor, ListSandbox)
+        assert isinstance(actor, KlaviyoSandbox)
         return actor
-
-    def shops(self) -> list[ShopSandbox]:
-        return [self.shopify, self.woo]
 
     def snapshot(self) -> dict[str, Sandbox]:
         """A deep copy of everything remote."""
         return {name: copy.deepcopy(stage.actor) for name, stage in self.stages.items()}
+
+    def hang_up(self) -> None:
+        """Wait until what a dead client had sent is answered.
+
+        The servers accept connections in order and end a connection when the client has.
+        """
+        for url in self.urls.values():
+            parts = urlsplit(url)
+            with socket.create_connection((parts.hostname, parts.port)) as last:
+                last.shutdown(socket.SHUT_WR)
+                assert last.recv(1) == b""
+        for thread in threading.enumerate():
+            if "process_request_thread" in thread.name:
+                thread.join()
 
     def restore(self, snapshot: Mapping[str, Sandbox]) -> None:
         """Put everything remote back to a snapshot, which stays usable."""
         for name, actor in snapshot.items():
             self.stages[name].actor = copy.deepcopy(actor)
 
-    def tag_of(self, destination: str, segment: str) -> str | None:
-        """The name that a segment's members get at a destination, if it is pushed there."""
-        for configured in load_config(self.config).segments:
-            for to in configured.push:
-                if (configured.key, to.destination) == (segment, destination):
-                    return to.name
-        return None
+    @cached_property
+    def names(self) -> Mapping[str, Mapping[str, str]]:
+        """Destination → segment → the name that its members get there."""
+        found: dict[str, dict[str, str]] = {}
+        for segment in load_config(self.config).segments:
+            for to in segment.push:
+                found.setdefault(to.destination, {})[segment.key] = to.name
+        return found
 
-    def names(self, destination: str) -> dict[str, str]:
-        """Segment → its name at a destination."""
-        segments = [segment.key for segment in load_config(self.config).segments]
-        found = {key: self.tag_of(destination, key) for key in segments}
-        return {key: name for key, name in found.items() if name is not None}
+    def written(self, platform: str) -> list[Request]:
+        """Requests so far that were to change something at a platform."""
+        return [entry.request for entry in self.stages[platform].actor.log if entry.write]
 
     def writes(self) -> int:
-        """Requests so far that change something at any of the platforms."""
-        return sum(stage.actor.writes() for stage in self.stages.values())
+        """How many requests so far were to change something at any of the platforms."""
+        return sum(len(self.written(name)) for name in self.stages)
 
     def now(self) -> datetime:
         """The clock of the shops."""
@@ -157,22 +185,29 @@ def toml_table(name: str, settings: Mapping[str, object]) -> str:
 
 
 @contextmanager
-def world(folder: Path, store_url: str, *, segments: str = SEGMENTS) -> Iterator[World]:
-    """Start the three platforms and write a configuration for them into ``folder``."""
+def world(folder: Path, store_url: str) -> Iterator[World]:
+    """Start the three platforms and write a configuration for them into ``folder``.
+
+    Their clocks stand still until ``advance``.
+    """
+    clocks = [SandboxClock(START, frozen=True) for _ in range(3)]
     actors: dict[str, Sandbox] = {
-        "shopify": ShopifySandbox(SandboxClock(START), currency="USD", time_zone="UTC", points=20_000, restored=1_000),
-        "woocommerce": WooCommerceSandbox(SandboxClock(START)),
-        "klaviyo": KlaviyoSandbox(SandboxClock(START)),
+        "shopify": ShopifySandbox(
+            clocks[0], currency="USD", time_zone="UTC", points=20_000, restored=1_000
+        ),
+        "woocommerce": WooCommerceSandbox(clocks[1]),
+        "klaviyo": KlaviyoSandbox(clocks[2]),
     }
     with ExitStack() as stack:
-        made = World(
-            {name: Stage(actor) for name, actor in actors.items()}, folder / "segmentd.toml"
-        )
-        for name, stage in made.stages.items():
+        stages = {name: Stage(actor) for name, actor in actors.items()}
+        made = World(stages, folder / "segmentd.toml")
+        for name, stage in stages.items():
             made.urls[name] = stack.enter_context(serve(stage))
             for key, value in stage.credentials().items():
-                os.environ[f"SANDBOX_{name.upper()}_{key.upper()}"] = value
-        made.config.write_text(_toml(made, store_url) + segments, encoding="utf-8")
+                variable = f"SANDBOX_{name.upper()}_{key.upper()}"
+                os.environ[variable] = value
+                stack.callback(os.environ.pop, variable, None)
+        made.config.write_text(_toml(made, store_url) + SEGMENTS, encoding="utf-8")
         yield made
 
 
@@ -185,51 +220,10 @@ def _toml(made: World, store_url: str) -> str:
     text = f'[store]\nurl = "{store_url}"\n\n[shop]\ntime_zone = "UTC"\ncurrency = "USD"\n\n'
     for table, name in tables.items():
         settings = {"connector": name, **made.stages[name].settings(made.urls[name])}
-        text += toml_table(table, settings) + "\n"
+        if settings.pop("token_env", None):
+            # with an app's id and secret every process asks for a token of its own
+            settings |= {f"{key}_env": f"SANDBOX_SHOPIFY_{key.upper()}" for key in _APP}
+        text += toml_table(table, {**settings, **PORTIONS[name]}) + "\n"
     text += '[destinations.shop_tags]\nconnector = "shopify"\nsource = "shop"\n\n'
     text += '[destinations.woo_tags]\nconnector = "woocommerce"\nsource = "woo"\n\n'
     return text
-
-
-def customer(number: int, **more: object) -> Customer:
-    """An invented customer."""
-    made = Customer(
-        id=str(number),
-        email=f"c{number:04d}@shopper.example",
-        created_at=START - timedelta(days=200),
-        country="US",
-    )
-    for key, value in more.items():
-        setattr(made, key, value)
-    return made
-
-
-def order(number: int, customer_id: int | None, total: int, at: datetime, **more: object) -> Order:
-    """An invented paid order with one line."""
-    made = Order(
-        id=str(number),
-        placed_at=at,
-        updated_at=at,
-        currency="USD",
-        total=total,
-        paid=True,
-        customer_id=None if customer_id is None else str(customer_id),
-        status="paid",
-        lines=[OrderLine(id=str(number * 10), product_id="7", quantity=1, amount=total)],
-    )
-    if customer_id is not None:
-        made.email = f"c{customer_id:04d}@shopper.example"
-    for key, value in more.items():
-        setattr(made, key, value)
-    return made
-
-
-def populate(shop: ShopSandbox, customers: int, first: int = 1) -> None:
-    """Customers with one to three orders each, the older the higher their number."""
-    shop.put_product(Product(id="7", title="Mug", product_type="kitchen"))
-    for number in range(first, first + customers):
-        shop.put_customer(customer(number, updated_at=START - timedelta(days=100)))
-        for index in range(1 + number % 3):
-            at = START - timedelta(days=5 + number, hours=index)
-            total = 1500 + 700 * (number % 9)
-            shop.put_order(order(number * 100 + index, number, total, at))

@@ -1,0 +1,351 @@
+"""The story of the crash tests: a steady state, then one cycle's worth of changes, again and again.
+
+``rewind`` puts store and platforms back to the moment after the changes and before the cycle;
+``settle`` runs what follows a crash and holds everything against the invariants.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
+
+from databases import PostgresServer
+from journeys import invariants
+from journeys.crash import End, Kill, Nursery, nursery
+from journeys.invariants import Facts
+from journeys.world import START, World, world
+from segmentd.domain.records import Customer, Order, OrderLine, Product
+from segmentd.sdk.testing import faults
+from segmentd.sdk.testing.faults import Handler
+from segmentd.sdk.testing.sandbox import Request, Response, Sandbox, ShopSandbox
+
+FIRST = {"shopify": 1, "woocommerce": 13}
+"""Number of the first of 24 customers; twelve people are customers of both shops."""
+CUSTOMERS = 24
+PRODUCTS = range(7, 18)
+FOREIGN = {
+    "shopify": {"1": {"Wholesale"}, "2": {"vip@Expo"}, "9": {"Wholesale", "Handpicked"}},
+    "woocommerce": {"13": {"b2b"}, "22": {"B2B", "Messe"}},
+}
+"""Platform → customer → tags that a person gave them."""
+POISONED = {"shopify": "100", "woocommerce": "1300"}
+"""Orders that nobody can read any more."""
+MINUTE = 60.0
+
+
+class Database(Protocol):
+    """Where the story's store is."""
+
+    url: str
+
+    def keep(self) -> None:
+        """Remember the content."""
+
+    def bring_back(self) -> None:
+        """Make it what it was when it was kept."""
+
+    def check(self, made: World) -> bool:
+        """What must hold already while nobody has repaired anything.
+
+        Returns whether a sweep was interrupted.
+        """
+
+
+class SqliteFile:
+    """A store in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "segmentd.db"
+        self._kept = folder / "kept.db"
+        self._copy = folder / "copy.db"
+        self.url = f"sqlite:///{self._path}"
+
+    def keep(self) -> None:
+        """Copy the file, which no process has open: its journal is gone."""
+        shutil.copy(self._path, self._kept)
+
+    def bring_back(self) -> None:
+        """Put the copy back."""
+        _copy_database(self._kept, self._path)
+
+    def check(self, made: World) -> bool:
+        """On a copy: whoever opens the database repairs it."""
+        _copy_database(self._path, self._copy)
+        connection = sqlite3.connect(self._copy)
+        try:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        finally:
+            connection.close()
+        with Facts.of(f"sqlite:///{self._copy}") as facts:
+            invariants.i6_cursors_are_not_ahead_of_rows(made, facts)
+            return facts.sweep_is_open()
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        file = source.with_name(source.name + suffix)
+        copy = target.with_name(target.name + suffix)
+        # the index of the journal is made anew from it
+        if file.exists() and suffix != "-shm":
+            shutil.copy(file, copy)
+        else:
+            copy.unlink(missing_ok=True)
+
+
+class PostgresDatabase:
+    """A store in a database of its own on a server of the tests."""
+
+    def __init__(self, server: PostgresServer, name: str) -> None:
+        self._server = server
+        self._name = name
+        self._kept = f"{name}_kept"
+        self.url = server.url(name)
+        self._make(name, "template0")
+
+    def keep(self) -> None:
+        """Make a second database like it."""
+        self._make(self._kept, self._name)
+
+    def bring_back(self) -> None:
+        """Make it anew, like the second one."""
+        self._make(self._name, self._kept)
+
+    def check(self, made: World) -> bool:
+        """The server has rolled back what the dead process had begun."""
+        with Facts.of(self.url) as facts:
+            invariants.i6_cursors_are_not_ahead_of_rows(made, facts)
+            return facts.sweep_is_open()
+
+    def drop(self) -> None:
+        """Remove both."""
+        self._server.drop(self._name)
+        self._server.drop(self._kept)
+
+    def _make(self, name: str, like: str) -> None:
+        self._server.drop(name)
+        self._server.run(f"CREATE DATABASE {name} TEMPLATE {like}")
+
+
+@dataclass
+class Story:
+    """A steady state, and the same changes to it again and again."""
+
+    made: World
+    database: Database
+    nursery: Nursery
+    remote: Mapping[str, Sandbox] = field(default_factory=dict)
+    told: Mapping[str, list[str]] = field(default_factory=dict)
+    """What the store says when nothing was disturbed, after the cycle and another one."""
+
+    def rewind(self) -> None:
+        """Back to the moment after the changes, before the cycle."""
+        self.made.restore(self.remote)
+        self.database.bring_back()
+
+    def cycle(
+        self,
+        *steps: str,
+        kill: Kill | None = None,
+        bug: str | None = None,
+        count: str | None = None,
+    ) -> End:
+        """One process, which syncs unless told otherwise; a minute later the next may begin."""
+        end = self.nursery.run(
+            self.made.config, self.made.now(), *steps, kill=kill, bug=bug, count=count
+        )
+        self.made.hang_up()
+        return end
+
+    def count(self, kind: str, bug: str | None = None) -> End:
+        """Run the cycle from its beginning to its end, counting points of one kind."""
+        self.rewind()
+        end = self.cycle(bug=bug, count=kind)
+        assert end.code == 0
+        return end
+
+    def crash(self, kill: Kill, bug: str | None = None) -> End:
+        """Rewind, and run the cycle until it is killed."""
+        self.rewind()
+        end = self.cycle(kill=kill, bug=bug)
+        assert end.code in {0, -9}, end
+        return end
+
+    def settle(self) -> None:
+        """One clean cycle repairs everything; after it there is nothing more to do.
+
+        Of a sweep that was interrupted the next cycle reads the rest, and what is missing in it was
+        perhaps in the part before: so a deletion needs one cycle more.
+        """
+        swept_in_parts = self.database.check(self.made)
+        for _ in range(2 if swept_in_parts else 1):
+            self.made.advance(MINUTE)
+            assert self.cycle().code == 0
+        self._check("repaired")
+        writes = self.made.writes()
+        self.made.advance(MINUTE)
+        end = self.cycle("recompute", "sync")
+        assert (end.code, end.changes) == (0, 0), f"I2: {end.changes} changes"
+        assert self.made.writes() == writes, f"I9: {self.made.writes() - writes} writes"
+        self._check("at rest")
+
+    def survive(self, kill: Kill, bug: str | None = None) -> bool:
+        """Crash and settle; whether the process was killed before its end."""
+        end = self.crash(kill, bug)
+        self.settle()
+        return end.code == -9
+
+    def violated(self, kill: Kill, bug: str) -> str | None:
+        """Crash with a planted fault and settle; what does not hold, None if all does."""
+        try:
+            assert self.survive(kill, bug)
+        except AssertionError as error:
+            return str(error).partition("\n")[0] or "an invariant"
+        return None
+
+    def _check(self, when: str) -> None:
+        with Facts.of(self.database.url) as facts:
+            invariants.check_all(self.made, facts, FOREIGN, POISONED)
+            told = facts.tell()
+        if self.told.get(when):
+            assert told == self.told[when], f"I1, I5: {_differences(self.told[when], told)}"
+        else:
+            self.told = {**self.told, when: told}
+
+
+def _differences(expected: list[str], found: list[str]) -> str:
+    missing = [f"- {line}" for line in expected if line not in found]
+    extra = [f"+ {line}" for line in found if line not in expected]
+    return " ".join([*missing[:5], *extra[:5]])
+
+
+def sample(count: int, size: int, seed: int) -> list[int]:
+    """One of each ``size`` equal parts of the numbers from 1 to ``count``."""
+    chance = random.Random(seed)
+    return [1 + int((part + chance.random()) * count / size) for part in range(size)]
+
+
+@contextmanager
+def memory_folder() -> Iterator[Path]:
+    """A folder without a disk to wait for: what was written outlives the process all the same."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def begin(folder: Path, database: Database) -> Iterator[Story]:
+    """Bring shops and store to a steady state, let things happen at the shops, and stop there."""
+    with ExitStack() as stack:
+        made = stack.enter_context(world(folder, database.url))
+        story = Story(made, database, stack.enter_context(nursery()))
+        for platform, shop in (("shopify", made.shopify), ("woocommerce", made.woo)):
+            _populate(shop, FIRST[platform])
+            for number, tags in FOREIGN[platform].items():
+                shop.set_tags(number, sorted(tags))
+        # as long as the search index lags behind, the shop shows less than it has
+        for _ in range(3):
+            made.advance(10 * MINUTE)
+            assert story.cycle().code == 0
+        database.keep()
+        made.advance(40 * 86400)
+        for platform, shop in (("shopify", made.shopify), ("woocommerce", made.woo)):
+            _change(made, shop, FIRST[platform])
+        _change_more(made)
+        # more than the time for which changes are read again: what is passed over stays so
+        made.advance(60 * MINUTE)
+        for stage in made.stages.values():
+            stage.actor.log.clear()
+        # in the middle of the orders the token is good no longer
+        made.shopify.faults += [*[faults.none()] * 15, _refuse_token]
+        story.remote = made.snapshot()
+        # the story as it goes when nothing happens: what all others are compared with
+        assert story.cycle().code == 0
+        story.settle()
+        yield story
+
+
+def _refuse_token(request: Request, handle: Handler) -> Response:
+    if request.path.endswith("/graphql.json"):
+        return Response.json({"errors": "[API] Invalid API key or access token"}, 401)
+    return handle(request)
+
+
+def _populate(shop: ShopSandbox, first: int) -> None:
+    """Customers with one to three orders each; half of them have ordered in the last 30 days."""
+    for number in PRODUCTS:
+        shop.put_product(Product(id=str(number), title=f"Mug {number}", product_type="kitchen"))
+    for number in range(first, first + CUSTOMERS):
+        shop.put_customer(_customer(number, START - timedelta(days=100)))
+        for index in range(1 + number % 3):
+            at = START - timedelta(days=3 + 2 * (number - first), hours=index)
+            total = 1500 + 700 * (number % 9)
+            shop.put_order(_order(number * 100 + index, number, total, at))
+
+
+def _change(made: World, shop: ShopSandbox, first: int) -> None:
+    """More than a page of everything: entries, exits, a guest, money given back."""
+    at = made.now()
+    for number in PRODUCTS:
+        shop.put_product(Product(id=str(number), title=f"Cup {number}", product_type="kitchen"))
+    for number in range(first + 8, first + 24):
+        # all at the same instant: pages break between equal change times
+        shop.put_order(_order(90000 + number, number, 9900, at))
+    for number in range(first + 40, first + 45):
+        shop.put_customer(_customer(number, at + timedelta(seconds=number)))
+        shop.put_order(_order(91000 + number, number, 15000, at + timedelta(seconds=number)))
+    guest = _order(92000 + first, None, 12000, at)
+    shop.put_order(replace(guest, email=f"guest{first}@shopper.example"))
+    for known in list(shop.projection()[0])[-12:]:
+        shop.put_customer(replace(known, country="DE", updated_at=at + timedelta(minutes=1)))
+    shop.refund(f"{first + 7}00", 1000, at)
+    shop.refund(str(90000 + first + 8), 9900, at + timedelta(minutes=2))
+    shop.cancel(f"{first + 19}00", at)
+
+
+def _change_more(made: World) -> None:
+    """What only one of the platforms has."""
+    shopify, woo = made.shopify, made.woo
+    # by hand, what the customer gets from us a moment later
+    shopify.set_tags("18", [*shopify.tags()["18"], "big SPENDER"])
+    woo.delete_customer("15")
+    woo.trash_order("1600")
+    for order in shopify.projection()[1]:
+        if order.id == POISONED["shopify"]:
+            shopify.put_order(replace(order, updated_at=made.now()))
+    woo.touch_order(POISONED["woocommerce"])
+    assert {"shopify": shopify.poison("orders"), "woocommerce": woo.poison("orders")} == POISONED
+    made.klaviyo.put_profile("c0003@shopper.example", "SUBSCRIBED")
+    made.klaviyo.put_profile("c0041@shopper.example", "UNSUBSCRIBED", "HARD_BOUNCE")
+
+
+def _customer(number: int, at: datetime) -> Customer:
+    return Customer(
+        id=str(number),
+        email=f"c{number:04d}@shopper.example",
+        created_at=START - timedelta(days=200),
+        updated_at=at,
+        country="US",
+    )
+
+
+def _order(number: int, customer: int | None, total: int, at: datetime) -> Order:
+    return Order(
+        id=str(number),
+        placed_at=at,
+        updated_at=at,
+        currency="USD",
+        total=total,
+        paid=True,
+        customer_id=None if customer is None else str(customer),
+        email=None if customer is None else f"c{customer:04d}@shopper.example",
+        status="paid",
+        lines=[OrderLine(id=str(number * 10), product_id="7", quantity=1, amount=total)],
+    )
