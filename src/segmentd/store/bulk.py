@@ -107,7 +107,8 @@ class Bulk:
         self.execute(
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {stage} {definition} ON COMMIT DELETE ROWS"
         )
-        self.execute(f"TRUNCATE {stage}")
+        # of an earlier use in this transaction; TRUNCATE would make a new file each time
+        self.execute(f"DELETE FROM {stage}")  # noqa: S608
         self._copy(stage, columns, rows)
 
     def _copy(self, table: str, columns: Sequence[str], rows: Iterable[Values]) -> None:

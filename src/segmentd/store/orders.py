@@ -109,19 +109,21 @@ def _write(saving: Saving, changed: list[Prepared[Order]], known: Mapping[str, i
     currency = _currency(saving)
     profiles = owners(saving, [p.record for p in changed])
     products = product_ids(saving, (line for p in changed for line in p.record.lines))
-    orders: list[tuple[Any, ...]] = []
+    added: list[tuple[Any, ...]] = []
+    altered: list[tuple[Any, ...]] = []
     lines: list[tuple[Any, ...]] = []
     refunds: list[tuple[Any, ...]] = []
     for prepared, profile_id in zip(changed, profiles, strict=True):
         order = prepared.record
         number = known.get(order.id) or next(numbers)
         facts = _facts(saving, order, profile_id, number, currency)
-        orders.append(_order(saving, prepared, facts))
+        (altered if order.id in known else added).append(_order(saving, prepared, facts))
         if profile_id is not None:
             saving.dirty.add(profile_id)
             _add_lines(lines, order, facts, products)
             _add_refunds(saving, refunds, order, facts)
-    saving.bulk.upsert("orders", _ORDERS, orders)
+    saving.bulk.insert("orders", _ORDERS, added)
+    saving.bulk.upsert("orders", _ORDERS, altered)
     saving.bulk.insert("order_lines", _LINES, lines)
     saving.bulk.insert("refunds", _REFUNDS, refunds)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,16 @@ class SegmentStore:
 
         with self._database.read() as connection:
             return PartFacts(Bulk(connection, sqlite=self._database.sqlite)).read(profile_ids)
+
+    def remote_orders(self, order_ids: Iterable[int | str]) -> dict[int | str, str]:
+        """Our order id → the shop's."""
+        with self._database.read() as connection:
+            bulk = Bulk(connection, sqlite=self._database.sqlite)
+            rows = bulk.rows(
+                "SELECT order_id, remote_id FROM orders WHERE order_id IN (?*)",
+                [int(order_id) for order_id in order_ids],
+            )
+        return {order_id: remote_id for order_id, remote_id in rows}
 
     def ranges(self, size: int) -> Sequence[tuple[int, int]]:
         """Inclusive ranges of profile ids with about ``size`` profiles each."""
