@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
@@ -31,7 +31,7 @@ from segmentd.pipeline import pull as pulling
 from segmentd.pipeline import push as pushing
 from segmentd.pipeline import segment as segmenting
 from segmentd.pipeline.ports import Lease, Wish
-from segmentd.pipeline.pull import PullSummary
+from segmentd.pipeline.pull import PullSummary, Reading
 from segmentd.pipeline.push import Plan, PushSummary
 from segmentd.pipeline.segment import SegmentSummary
 from segmentd.sdk.contract import Destination, Meter, Runtime, Source
@@ -127,10 +127,7 @@ class App:
     def pull(self, names: Sequence[str] = ()) -> Outcome[PullSummary]:
         """Read what changed in the named sources (none named: all)."""
 
-        def one(name: str, source: Source, lease: Lease, tick: Progress) -> PullSummary:
-            return pulling.pull(name, source, self.store, lease, self.clock(), tick)
-
-        return self._over_sources(names, one)
+        return self._over_sources(names, pulling.pull)
 
     def backfill(
         self,
@@ -141,17 +138,8 @@ class App:
     ) -> Outcome[PullSummary]:
         """Read everything again, or everything since an instant."""
 
-        def one(name: str, source: Source, lease: Lease, tick: Progress) -> PullSummary:
-            return pulling.backfill(
-                name,
-                source,
-                self.store,
-                lease,
-                self.clock(),
-                tick,
-                since,
-                accept_removals=accept_removals,
-            )
+        def one(reading: Reading) -> PullSummary:
+            return pulling.backfill(reading, since, accept_removals=accept_removals)
 
         return self._over_sources(names, one)
 
@@ -175,11 +163,8 @@ class App:
         outcome: Outcome[Plan] = Outcome()
         for connector in _chosen(self.config.destinations, names, "destination"):
             try:
-                destination = self.destination(connector)
-                try:
+                with closing(self.destination(connector)) as destination:
                     outcome.done.append(self._plan(connector, destination))
-                finally:
-                    destination.close()
             except Stopping:
                 raise
             except SegmentdError as error:
@@ -288,24 +273,30 @@ class App:
     def _over_sources(
         self,
         names: Sequence[str],
-        one: Callable[[str, Source, Lease, Progress], PullSummary],
+        one: Callable[[Reading], PullSummary],
     ) -> Outcome[PullSummary]:
         outcome: Outcome[PullSummary] = Outcome()
         for connector in _chosen(self.config.sources, names, "source"):
             name = connector.name
             try:
-                with self.lease(f"source:{name}") as (lease, tick):
-                    source = self.source(connector)
-                    try:
-                        labelled = _labelled(tick, name)
-                        outcome.done.append(one(name, source, lease, labelled))
-                    finally:
-                        source.close()
+                with (
+                    self.lease(f"source:{name}") as (lease, tick),
+                    closing(self.source(connector)) as source,
+                ):
+                    outcome.done.append(one(self._reading(name, source, lease, tick)))
             except Stopping:
                 raise
             except SegmentdError as error:
                 outcome.failed[name] = error
         return outcome
+
+    def _reading(self, name: str, source: Source, lease: Lease, tick: Progress) -> Reading:
+        def progress(stream: str, done: int, total: int | None) -> None:
+            tick(f"{name} {stream}", done, total)
+
+        return Reading(
+            name, source, self.store, lease, self.clock(), progress, self.config.shop.currency
+        )
 
     def _plan(self, connector: ConnectorConfig, destination: Destination) -> Plan:
         wishes = [
@@ -324,21 +315,20 @@ class App:
         )
 
     def _push(self, connector: ConnectorConfig, confirm: Sequence[str]) -> PushSummary:
-        destination = self.destination(connector)
-        try:
-            with self.lease(f"destination:{connector.name}") as (lease, tick):
-                made = self._plan(connector, destination)
-                return pushing.push(
-                    made,
-                    destination,
-                    self.store,
-                    lease,
-                    self.clock(),
-                    lambda done, total: tick(connector.name, done, total),
-                    confirmed=made.id in confirm,
-                )
-        finally:
-            destination.close()
+        with (
+            closing(self.destination(connector)) as destination,
+            self.lease(f"destination:{connector.name}") as (lease, tick),
+        ):
+            made = self._plan(connector, destination)
+            return pushing.push(
+                made,
+                destination,
+                self.store,
+                lease,
+                self.clock(),
+                lambda done, total: tick(connector.name, done, total),
+                confirmed=made.id in confirm,
+            )
 
     def _runtime(self, name: str) -> Runtime:
         meter = self.meters.setdefault(name, Meter())
@@ -397,10 +387,6 @@ def check_rules(config: Config) -> None:
 
 def _wall() -> datetime:
     return datetime.now(UTC)
-
-
-def _labelled(tick: Progress, name: str) -> pulling.Progress:
-    return lambda stream, done, total: tick(f"{name} {stream}", done, total)
 
 
 def _chosen(

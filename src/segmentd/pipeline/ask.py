@@ -31,9 +31,13 @@ def explanations(
     profile_id: int,
     now: datetime,
 ) -> Iterator[tuple[Segment, Explanation]]:
-    """For one profile, each segment with the reasons for and against membership."""
+    """For one profile, each segment with the reasons for and against membership.
+
+    Orders are named as in the shop.
+    """
     ruleset = compile_rules({segment.key: segment.where for segment in segments}, shop)
     frames = store.frames([profile_id])
     thresholds_now = store.thresholds()
     for segment in segments:
-        yield segment, explain(ruleset, segment.key, frames, now, thresholds_now)
+        why = explain(ruleset, segment.key, frames, now, thresholds_now)
+        yield segment, why.renamed(store.remote_orders(why.used_orders()))

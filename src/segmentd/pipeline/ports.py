@@ -141,6 +141,9 @@ class SegmentPort(Protocol):
     def frames(self, profile_ids: Sequence[int]) -> Frames:
         """Facts of some profiles (thousands at most), read without ADBC."""
 
+    def remote_orders(self, order_ids: Iterable[int | str]) -> dict[int | str, str]:
+        """Our order id → the shop's."""
+
     def ranges(self, size: int) -> Sequence[tuple[int, int]]:
         """Inclusive ranges of profile ids with about ``size`` profiles each."""
 

@@ -6,7 +6,7 @@ One batch is one transaction with its cursor, so a crash at any point is repaire
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from segmentd.domain.cursor import Cursor, Window
@@ -62,46 +62,33 @@ class Reading:
     lease: Lease
     now: datetime
     progress: Progress
+    currency: str | None = None
+    """What money is counted in, where the configuration overrides the shop."""
 
 
-def pull(
-    name: str,
-    source: Source,
-    store: PullPort,
-    lease: Lease,
-    now: datetime,
-    progress: Progress,
-) -> PullSummary:
+def pull(reading: Reading) -> PullSummary:
     """Read what changed in every stream of the source since the last pull."""
-    reading = Reading(name, source, store, lease, now, progress)
+    name, source, store = reading.name, reading.source, reading.store
     info, summary = _greet(reading)
     for stream in source.streams:
         cursor = store.cursor(name, stream.name).open(info.now, stream.lag)
         done = _read(reading, stream, stream.name, cursor)
         if stream.kind is StreamKind.SWEEP:
             _remove_missing(reading, stream, done, accept=False)
-        store.save_cursor(lease, name, stream.name, cursor.close())
+        store.save_cursor(reading.lease, name, stream.name, cursor.close())
         summary.streams.append(done.summary)
     return summary
 
 
 def backfill(
-    name: str,
-    source: Source,
-    store: PullPort,
-    lease: Lease,
-    now: datetime,
-    progress: Progress,
-    since: datetime | None = None,
-    *,
-    accept_removals: bool = False,
+    reading: Reading, since: datetime | None = None, *, accept_removals: bool = False
 ) -> PullSummary:
     """Read everything (since an instant) again, beside the cursor of the normal pulls.
 
     An interrupted backfill goes on where it stopped. The first complete one lets the normal pulls
     begin at its end; later ones never move their cursor.
     """
-    reading = Reading(name, source, store, lease, now, progress)
+    name, source, store = reading.name, reading.source, reading.store
     info, summary = _greet(reading)
     for stream in source.streams:
         key = f"{stream.name}:backfill"
@@ -110,13 +97,15 @@ def backfill(
         if since is None or stream.kind is StreamKind.SWEEP:
             _remove_missing(reading, stream, done, accept=accept_removals)
         _hand_over(reading, stream, cursor, since)
-        store.save_cursor(lease, name, key, Cursor())
+        store.save_cursor(reading.lease, name, key, Cursor())
         summary.streams.append(done.summary)
     return summary
 
 
 def _greet(reading: Reading) -> tuple[ShopInfo, PullSummary]:
     info = reading.source.info()
+    if reading.currency is not None:
+        info = replace(info, currency=reading.currency)
     reading.store.save_shop(reading.lease, reading.name, info)
     return info, PullSummary(reading.name, warnings=list(info.warnings))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,11 +43,21 @@ class Explanation:
     holds: bool
     value: str | None = None
     """What the condition looked at, in words; None for AND, OR and NOT."""
-    orders: tuple[int, ...] = ()
-    """Up to 10 order ids (ours) that were used, latest first."""
+    orders: tuple[int | str, ...] = ()
+    """Up to 10 order ids that were used, latest first: ours, or the shop's once ``renamed``."""
     due: datetime | None = None
     """When time alone may change it, on the shop's clock."""
     parts: tuple[Explanation, ...] = ()
+
+    def renamed(self, names: Mapping[int | str, str]) -> Explanation:
+        """The same with other names for the orders."""
+        orders = tuple(names.get(order, order) for order in self.orders)
+        parts = tuple(part.renamed(names) for part in self.parts)
+        return replace(self, orders=orders, parts=parts)
+
+    def used_orders(self) -> set[int | str]:
+        """All orders that it names, here and in its parts."""
+        return set(self.orders).union(*(part.used_orders() for part in self.parts))
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: the same names, ``due`` in ISO 8601."""

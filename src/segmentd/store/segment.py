@@ -66,7 +66,7 @@ class SegmentStore:
                 "SELECT order_id, remote_id FROM orders WHERE order_id IN (?*)",
                 [int(order_id) for order_id in order_ids],
             )
-        return {order_id: remote_id for order_id, remote_id in rows}
+        return {row.order_id: row.remote_id for row in rows}
 
     def ranges(self, size: int) -> Sequence[tuple[int, int]]:
         """Inclusive ranges of profile ids with about ``size`` profiles each."""

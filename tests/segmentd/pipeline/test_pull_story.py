@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -138,3 +139,17 @@ def test_what_is_read_twice_is_written_once(story: Story) -> None:
     story.app.backfill().check()
     again = story.app.backfill(["shop"]).done[0]
     assert (again.read, again.written) == (50, 0)
+
+
+def test_the_configured_currency_decides_which_amounts_count(story: Story) -> None:
+    placed = NOON - timedelta(days=3)
+    for number, currency in (("900", "EUR"), ("901", "USD")):
+        story.shop.put_order(Order(number, placed, NOON, currency, 500, paid=True, customer_id="1"))
+    story.app.backfill().check()
+    assert story.app.store.status().counts["fx_missing"] == 1
+    shop = replace(story.app.config.shop, currency="USD")
+    story.app.config = replace(story.app.config, shop=shop)
+    story.shop.refund("901", 1, NOON)
+    story.app.pull().check()
+    preview = story.app.preview({"usd": "amount_spent >= 4 AND amount_spent <= 5"})["usd"]
+    assert (preview.size, preview.revenue) == (1, 499)
