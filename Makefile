@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint bench docs lock
+.PHONY: demo test lint bench crash docs lock
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
@@ -25,6 +25,10 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.backfill
+
+# needs strace
+crash: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.crash
 
 docs: $(READY)
 	$(BIN)/pytest -q tests/test_docs.py

@@ -63,22 +63,22 @@ class SqliteFile:
     """A store in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "segmentd.db"
+        self.path = folder / "segmentd.db"
         self._kept = folder / "kept.db"
         self._copy = folder / "copy.db"
-        self.url = f"sqlite:///{self._path}"
+        self.url = f"sqlite:///{self.path}"
 
     def keep(self) -> None:
         """Copy the file, which no process has open: its journal is gone."""
-        shutil.copy(self._path, self._kept)
+        shutil.copy(self.path, self._kept)
 
     def bring_back(self) -> None:
         """Put the copy back."""
-        _copy_database(self._kept, self._path)
+        _copy_database(self._kept, self.path)
 
     def check(self, made: World) -> bool:
         """On a copy: whoever opens the database repairs it."""
-        _copy_database(self._path, self._copy)
+        _copy_database(self.path, self._copy)
         connection = sqlite3.connect(self._copy)
         try:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -123,6 +123,17 @@ class PostgresDatabase:
         with Facts.of(self.url) as facts:
             invariants.i6_cursors_are_not_ahead_of_rows(made, facts)
             return facts.sweep_is_open()
+
+    def close(self) -> None:
+        """Nobody is connected from now on, or can be, as if the server had stopped."""
+        self._server.run(f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS false")
+        self._server.run(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self._name}'"
+        )
+
+    def open(self) -> None:
+        """It can be connected to again."""
+        self._server.run(f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS true")
 
     def drop(self) -> None:
         """Remove both."""

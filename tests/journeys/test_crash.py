@@ -5,22 +5,11 @@ A sample for every run of the tests; ``make crash`` goes through all points (``b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from journeys.crash import Kill
 from journeys.planted import BUGS
-from journeys.story import SqliteFile, Story, begin, memory_folder, sample
-
-PARTS = 5
-POINTS = 25
-
-
-@pytest.fixture(scope="module")
-def story() -> Iterator[Story]:
-    with memory_folder() as folder, begin(folder, SqliteFile(folder)) as begun:
-        yield begun
+from journeys.story import Story, sample
 
 
 def test_the_story_has_enough_to_lose(story: Story) -> None:
@@ -44,10 +33,17 @@ def test_the_story_has_enough_to_lose(story: Story) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", range(5))
 def test_a_crash_at_any_boundary_is_repaired(story: Story, part: int) -> None:
-    for at in sample(story.count("boundary").points, POINTS, seed=7)[part::PARTS]:
+    for at in sample(story.count("boundary").points, 25, seed=7)[part::5]:
         assert story.survive(Kill("boundary", at)), f"not killed at {at}"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("part", range(2))
+def test_a_crash_with_postgresql_is_repaired(postgres_story: Story, part: int) -> None:
+    for at in sample(postgres_story.count("boundary").points, 8, seed=8)[part::2]:
+        assert postgres_story.survive(Kill("boundary", at)), f"not killed at {at}"
 
 
 @pytest.mark.timeout(300)
