@@ -14,7 +14,7 @@ from segmentd.domain.ledger import Difference, LedgerState, Step, decide
 from segmentd.domain.segments import PushTo
 from segmentd.pipeline.ports import Lease, Wish
 from segmentd.sdk.contract import Action, Change, Outcome, Receipt
-from segmentd.store import Store, open_store, push
+from segmentd.store import Store, differences, open_store
 from segmentd.store.bulk import Bulk
 from shop_in_store import DAY, HOUR, NOW, TTL, Shop, customer, lease_of, order, rows
 
@@ -363,11 +363,17 @@ def test_receipts_may_be_entered_while_differences_are_read(tags: Pushing) -> No
 
 
 @pytest.mark.parametrize(
-    "query", [push._WANTED_TAGS, push._UNWANTED_TAGS, push._WANTED_LISTS, push._UNWANTED_LISTS]
+    "query",
+    [
+        differences._WANTED_TAGS,
+        differences._UNWANTED_TAGS,
+        differences._WANTED_LISTS,
+        differences._UNWANTED_LISTS,
+    ],
 )
 def test_looking_at_the_changed_alone_reads_no_whole_table(file_url: str, query: str) -> None:
     with open_store(file_url) as store:
-        values, wished = push._wishes([VIP])
+        values, wished = differences._wishes([VIP])
         values.update(destination="dest", source="shop", profiles="[1]")
         plan = rows(
             store, f"EXPLAIN QUERY PLAN {store._spelled(wished, query, some=True)}", **values
