@@ -246,8 +246,8 @@ class PushPort(Protocol):
         now: datetime,
     ) -> None:
         """Enter receipts: applied adds become delivered (with remote id and change time), applied
-        removals vanish, rejected and gone ones are kept so that they are not asked again, and
-        rejections are listed for ``status``."""
+        removals vanish, rejected adds and who is gone are kept so that they are not asked again,
+        rejected removals stay as they were, and rejections are listed for ``status``."""
 
 
 __all__ = [
