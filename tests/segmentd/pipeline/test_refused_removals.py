@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -79,7 +80,9 @@ def test_i4_it_is_not_taken_for_the_merchants_own(
     app: App, shop: MemoryShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leave(app, shop, monkeypatch)
-    put(shop, 1, 10_000)
+    again = copy.deepcopy(shop.orders["1001"])
+    again.id, again.cancelled_at = "1002", None
+    shop.put_order(again)
     app.sync().check()
     (name,) = app.store.status().names
     assert name.states == {"delivered": 1}
