@@ -193,6 +193,8 @@ def status_lines(state: Status, now: datetime) -> list[str]:
     streams = [
         (f"{s.source} {s.stream}", f"read up to {_when(s.watermark, now)}", _unfinished(s))
         for s in state.streams
+        # a backfill has a place of its own only while it is going on
+        if s.unfinished or not s.stream.endswith(":backfill")
     ]
     sizes = [(s.segment, s.size, f"changed {_when(s.changed_at, now)}") for s in state.segments]
     names = [
