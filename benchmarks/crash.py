@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from databases import postgres_server
 from journeys.crash import Kill
 from journeys.planted import BUGS
-from journeys.story import PostgresDatabase, SqliteFile, Story, begin, memory_folder, sample
+from journeys.stores import PostgresDatabase, SqliteFile
+from journeys.story import Story, begin, memory_folder, sample
 
 SYSTEM_CALLS = ("sendto", "pwrite64")
 MOMENTS = 50

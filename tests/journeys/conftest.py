@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from databases import PostgresServer
-from journeys.story import PostgresDatabase, SqliteFile, Story, begin, memory_folder
+from journeys.stores import PostgresDatabase, SqliteFile
+from journeys.story import Story, begin, memory_folder
 
 
 @pytest.fixture(scope="session")

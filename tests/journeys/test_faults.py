@@ -8,7 +8,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from journeys.story import PostgresDatabase, SqliteFile, Story
+from journeys.stores import PostgresDatabase, SqliteFile
+from journeys.story import Story
 from segmentd.sdk.testing.faults import DropConnection, Handler
 from segmentd.sdk.testing.sandbox import Request, Response
 

@@ -136,8 +136,14 @@ class World:
                 last.shutdown(socket.SHUT_WR)
                 assert last.recv(1) == b""
         for thread in threading.enumerate():
-            if "process_request_thread" in thread.name:
+            if self._answers(thread):
                 thread.join()
+
+    def _answers(self, thread: threading.Thread) -> bool:
+        """Whether a thread serves a connection to one of the platforms."""
+        work = getattr(thread, "_target", None)
+        of_ours = getattr(getattr(work, "__self__", None), "sandbox", None) in self.stages.values()
+        return of_ours and getattr(work, "__name__", "") == "process_request_thread"
 
     def restore(self, snapshot: Mapping[str, Sandbox]) -> None:
         """Put everything remote back to a snapshot, which stays usable."""
