@@ -120,13 +120,17 @@ class Story:
         self._say([f"held by the guard: {error.message}" for error in held.values()])
         plans = self.app.plan(list(held))
         self._say(["what it holds:", *report.plan_lines(plans), "confirmed, as a person would:"])
+        before = self.stage.writes()
         pushed = self.app.push(list(held), [plan.id for plan in plans.done])
         pushed.check()
-        self._say(report.pushed_lines(pushed))
+        sent = self.stage.writes() - before
+        changes = sum(len(plan.changes) for plan in plans.done)
+        self._say(
+            [*report.pushed_lines(pushed), f"{sent} write requests for these {changes} changes"]
+        )
 
     def _nothing_new(self) -> None:
         self._title("once more, with nothing new")
-        self.app.sync().check()  # reads the echo of our own tags
         before = self.stage.writes()
         done = self.app.sync()
         done.check()
