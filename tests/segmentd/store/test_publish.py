@@ -302,5 +302,8 @@ def _values(publish: Publisher, values: Sequence[float], orders: Sequence[float]
 
 
 def _all_rows(store: Store) -> dict[str, list[tuple[Any, ...]]]:
-    tables = ("memberships", "membership_changes", "segments", "thresholds", "profiles", "counters")
-    return {table: sorted(rows(store, f"SELECT * FROM {table}"), key=repr) for table in tables}
+    """What a pass may write, but for the time of the pass itself."""
+    tables = ("memberships", "membership_changes", "segments", "thresholds", "profiles")
+    found = {table: sorted(rows(store, f"SELECT * FROM {table}"), key=repr) for table in tables}
+    counters = rows(store, "SELECT * FROM counters WHERE name <> 'evaluated_at' ORDER BY name")
+    return {**found, "counters": counters}
