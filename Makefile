@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# the tests start hundreds of processes: each would compile everything again
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint bench crash docs lock
 .DEFAULT_GOAL := demo
