@@ -24,9 +24,11 @@ from journeys.story import Story, begin, memory_folder, sample
 
 SYSTEM_CALLS = ("sendto", "pwrite64")
 MOMENTS = 50
+TWICE = 50
+"""Crashes in the cycle that would have repaired another crash."""
 EXPOSED = 20
 """Points at which each planted fault is tried."""
-KINDS = (*SYSTEM_CALLS, "moments", "moments-postgresql", "planted")
+KINDS = (*SYSTEM_CALLS, "twice", "moments", "moments-postgresql", "planted")
 
 
 @dataclass
@@ -46,14 +48,14 @@ class Tally:
             f"{len(self.violations)} violations, {seconds:.0f} s"
         )
 
-    def add(self, story: Story, kill: Kill) -> None:
+    def add(self, story: Story, *kills: Kill) -> None:
         """Crash there, and see what holds."""
         self.points += 1
         try:
-            self.landed += story.survive(kill)
+            self.landed += story.survive(*kills)
         except AssertionError as error:
             self.landed += 1
-            self.violations.append(f"{kill.kind} {kill.at}: {error}")
+            self.violations.append(f"{kills}: {error}")
             print(self.violations[-1], flush=True)
         if self.points % 50 == 0:
             print(self, flush=True)
@@ -99,21 +101,27 @@ def _run(kind: str, story: Story, part: int, parts: int) -> Tally:
     if kind == "planted":
         return _planted(story, part, parts)
     tally = Tally(kind)
-    for kill in list(_kills(kind, story))[part - 1 :: parts]:
-        tally.add(story, kill)
+    for kills in list(_kills(kind, story))[part - 1 :: parts]:
+        tally.add(story, *kills)
     print(tally, flush=True)
     return tally
 
 
-def _kills(kind: str, story: Story) -> Iterator[Kill]:
+def _kills(kind: str, story: Story) -> Iterator[tuple[Kill, ...]]:
     if kind in SYSTEM_CALLS:
         # a few more than were counted: no cycle is quite like the other
         last = story.count(kind).points + 5
-        yield from (Kill(kind, at) for at in range(1, last + 1))
+        yield from ((Kill(kind, at),) for at in range(1, last + 1))
+    elif kind == "twice":
+        last = story.count("boundary").points
+        firsts = sample(last, TWICE, seed=5)
+        seconds = random.Random(6).sample(firsts, TWICE)
+        for first, second in zip(firsts, seconds, strict=True):
+            yield Kill("boundary", first), Kill("boundary", second)
     else:
         lengths = sorted(_length(story) for _ in range(5))
         chance = random.Random(9)
-        yield from (Kill("moment", chance.uniform(0, lengths[2])) for _ in range(MOMENTS))
+        yield from ((Kill("moment", chance.uniform(0, lengths[2])),) for _ in range(MOMENTS))
 
 
 def _length(story: Story) -> float:

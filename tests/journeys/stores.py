@@ -53,7 +53,7 @@ class SqliteFile:
         _copy_database(self.path, self._copy)
         connection = sqlite3.connect(self._copy)
         try:
-            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)], "I1 file"
         finally:
             connection.close()
         with Facts.of(f"sqlite:///{self._copy}") as facts:
