@@ -79,10 +79,7 @@ def _do(errand: Errand, report: Any) -> End:
         tracer = _trace(errand, child, log.name)
         os.write(begin, b".")
         os.close(begin)
-        kill = errand.kill
-        limit = kill.at if kill and kill.kind == "moment" else PATIENCE
-        code = _wait(child, limit)
-        end = End(code, time.monotonic() - begun)
+        end = End(_wait(child, errand.kill), time.monotonic() - begun)
         if tracer is not None:
             tracer.wait(PATIENCE)
             end.points = sum("(" in line for line in log)
@@ -108,16 +105,19 @@ def _trace(errand: Errand, child: int, log: str) -> subprocess.Popen[bytes] | No
     return tracer
 
 
-def _wait(child: int, seconds: float) -> int:
-    """The exit code of ``child``, which is killed after ``seconds``."""
+def _wait(child: int, kill: Kill | None) -> int:
+    """The exit code of ``child``, which is killed if its moment has come."""
+    at = kill.at if kill and kill.kind == "moment" else None
     handle = os.pidfd_open(child)
     try:
-        ended, _, _ = select.select([handle], [], [], seconds)
+        ended, _, _ = select.select([handle], [], [], PATIENCE if at is None else at)
     finally:
         os.close(handle)
     if not ended:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
+    if not ended and at is None:
+        raise RuntimeError("a cycle does not end")
     return os.waitstatus_to_exitcode(status)
 
 
