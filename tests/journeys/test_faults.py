@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -19,9 +20,12 @@ TERMINATED = 143
 
 def start(story: Story, *command: str, limit: str = "unlimited") -> subprocess.Popen[str]:
     """``segmentd`` as a person types it; ``limit``: blocks that a file may grow to."""
+    # what measures coverage writes files too, and its own complaints are none of ours
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
     program = [sys.executable, "-m", "segmentd", *command, "--config", str(story.made.config)]
     return subprocess.Popen(
         ["/bin/sh", "-c", 'ulimit -f "$0"; exec "$@"', limit, *program],
+        env=environment,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
