@@ -172,6 +172,9 @@ def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry)
         # NORMAL may roll committed cursors and receipts back at power loss (sqlite.org/wal.html)
         "synchronous = FULL",
         "foreign_keys = ON",
+        # pages, 32 MB: a first import touches the same pages again and again, and copying each
+        # into the file every 4 MB took a seventh of its time
+        "wal_autocheckpoint = 8000",
         "cache_size = -65536",
         "temp_store = MEMORY",
         # an erased person's data must not stay in free pages
