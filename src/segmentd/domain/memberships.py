@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 
@@ -18,17 +16,6 @@ class Cause(StrEnum):
     """A store-relative value (percentile cut, mean, median) moved."""
     RULE = "rule"
     """The segment's rule was added, edited or removed."""
-
-
-@dataclass(frozen=True, slots=True)
-class MembershipChange:
-    """One profile entered or left one segment."""
-
-    profile_id: int
-    segment: str
-    entered: bool
-    at: datetime
-    cause: Cause
 
 
 def diff(
