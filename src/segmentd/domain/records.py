@@ -27,6 +27,10 @@ class Customer:
     region: str | None = None
     """The platform's province code without the country, e.g. ``CA``."""
     city: str | None = None
+    postcode: str | None = None
+    latitude: float | None = None
+    """Degrees, north positive, where the platform tells; ``longitude`` east positive."""
+    longitude: float | None = None
     language: str | None = None
     account_state: str | None = None
     """ENABLED, DISABLED, INVITED or DECLINED."""
@@ -35,6 +39,9 @@ class Customer:
     sms_consent: str | None = None
     tags: list[str] = field(default_factory=list)
     """As the platform spells them; for WooCommerce the tags that we keep in customer meta."""
+    traits: dict[str, str] = field(default_factory=dict)
+    """What else the platform keeps of a customer, by the name that rules use:
+    ``metafields.NAMESPACE.KEY`` (Shopify), ``meta.KEY`` (WooCommerce)."""
 
 
 @dataclass(slots=True)
@@ -45,11 +52,11 @@ class OrderLine:
     product_id: str | None
     quantity: int
     amount: int
-    variant_id: str | None = None
+    discount: int = 0
+    """What discounts took off: the price before them is ``amount + discount``."""
     title: str | None = None
-    sku: str | None = None
+    """With ``vendor`` all that is known of a product that the shop has deleted."""
     vendor: str | None = None
-    gift_card: bool = False
 
 
 @dataclass(slots=True)
@@ -103,6 +110,10 @@ class Product:
     tags: list[str] = field(default_factory=list)
     categories: list[str] = field(default_factory=list)
     updated_at: datetime | None = None
+    published_at: datetime | None = None
+    """When the shop began to sell it."""
+    price: int | None = None
+    """Regular price of its cheapest variant, in minor units of the store's currency."""
 
 
 @dataclass(slots=True)

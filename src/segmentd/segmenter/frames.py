@@ -1,4 +1,4 @@
-"""The shape in which the segmenter gets its facts: five frames for one partition of profiles.
+"""The shape in which the segmenter gets its facts: frames for one partition of profiles.
 
 Instants are epoch seconds (UTC), money is in minor units of the store currency; both are int64,
 or float64 with NaN where a column may be missing (exact below 2**53). Text columns are object
@@ -17,11 +17,16 @@ if TYPE_CHECKING:
 
 PROFILE_COLUMNS = (
     "profile_id",  # int64, unique, ascending
+    "source",  # name of the source of the main customer
+    "customer_id",  # of the main customer; the two together are the identity that samples hash
     "created_at",  # float64 instant
     "email",
     "country",
     "region",
     "city",
+    "postcode",
+    "latitude",  # float64 degrees, north positive
+    "longitude",  # float64 degrees, east positive
     "language",
     "account_state",
     "email_consent",
@@ -35,9 +40,11 @@ ORDER_COLUMNS = (
     "cancelled_at",  # float64 instant
     "counted",  # int64 1/0: paid and no test order; cancellation is judged by cancelled_at
     "total",  # float64 gross; NaN where the currency could not be converted
+    "discount",  # float64, all discounts of the order; NaN as total
     "channel",
     "country",
     "discount_codes",  # list
+    "tags",  # list
 )
 LINE_COLUMNS = (
     "order_id",  # int64
@@ -48,6 +55,7 @@ LINE_COLUMNS = (
     "product_id",  # int64 key into products; -1 where unknown
     "quantity",  # int64
     "amount",  # float64 after discounts
+    "discount",  # float64, what discounts took off this line; NaN where unknown
 )
 REFUND_COLUMNS = (
     "order_id",  # int64
@@ -66,6 +74,29 @@ PRODUCT_COLUMNS = (
     "vendor",
     "tags",  # list
     "categories",  # list
+    "published_at",  # float64 instant: when the shop began to sell it
+    "price",  # float64, minor units: the regular price of its cheapest variant, as of the last sync
+)
+EVENT_COLUMNS = (
+    "event_id",  # int64, ours
+    "profile_id",  # int64
+    "name",  # the source's own, e.g. "Viewed Product"; "checkout" for a checkout that was begun
+    "at",  # int64 instant
+    "amount",  # float64 minor units, NaN where the event has none
+    "ended_at",  # float64 instant: a checkout became an order
+    "properties",  # list of "key=value"
+)
+TRAIT_COLUMNS = (
+    "profile_id",  # int64
+    "name",  # as rules write it: "metafields.facts.birth_date", "meta.loyalty_level", "traits.age"
+    "value",  # text; numbers and dates in ISO form
+)
+MEMBERSHIP_COLUMNS = (
+    "profile_id",  # int64
+    "segment",
+    "entered_at",  # int64 instant
+    "left_at",  # float64 instant, NaN while a member
+    "lapsing_at",  # float64 instant: a member only by grace since then
 )
 
 
@@ -73,7 +104,9 @@ PRODUCT_COLUMNS = (
 class Frames:
     """All facts of a partition of profiles; events of other profiles are not in it.
 
-    Events of the future of ``now`` may be in it: the evaluation leaves them out.
+    Events of the future of ``now`` may be in it: the evaluation leaves them out. ``memberships``
+    holds the stored history of the segments that ``Ruleset.remembered`` names, one row for each
+    time that a profile was a member.
     """
 
     profiles: pd.DataFrame
@@ -81,6 +114,9 @@ class Frames:
     lines: pd.DataFrame
     refunds: pd.DataFrame
     products: pd.DataFrame
+    events: pd.DataFrame
+    traits: pd.DataFrame
+    memberships: pd.DataFrame
 
 
 def pack(elements: Iterable[str]) -> str:
