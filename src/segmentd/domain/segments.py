@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import date
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,27 @@ class PushTo:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """At most ``count`` members: those with the most (or ``least``) of ``by``, a number field or
+    aggregate as rules write it."""
+
+    count: int
+    by: str
+    least: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One customer kept in or out whatever the rule says, up to and including the day ``until``."""
+
+    customer: str
+    """``SOURCE:ID`` or an e-mail address."""
+    member: bool
+    reason: str
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A segment; ``key`` is its table name in the configuration."""
 
@@ -24,10 +46,28 @@ class Segment:
     title: str
     where: str
     push: tuple[PushTo, ...] = ()
+    stays: str = ""
+    """A second rule: who is a member stays one while this holds, even when ``where`` does not."""
+    grace: int = 0
+    """Days that a member stays after both rules ceased to hold."""
+    limit: Limit | None = None
+    pins: tuple[Pin, ...] = ()
+    preset: str | None = None
+    """The preset that ``where`` was made from."""
     terms: str = ""
-    """What the words of the rule depend on: the shop's time zone and currency."""
+    """What the words of the rule depend on: the shop's time zone, currency and week, the named
+    conditions and variables, and the set that the segment is in."""
 
     @property
     def version(self) -> str:
-        """Changes exactly when the rule's text or its terms change."""
-        return hashlib.sha256(f"{self.terms}\n{self.where}".encode()).hexdigest()[:16]
+        """Changes exactly when anything changes that decides who is a member."""
+        decisive = (self.terms, self.where, self.stays, self.grace, self.limit, self.pins)
+        return hashlib.sha256(repr(decisive).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class ExclusiveSet:
+    """Segments of which a customer is in one at most: the first whose rule holds."""
+
+    key: str
+    segments: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What a rule can say: the syntax tree, and its text.
+"""What a rule can say: the syntax tree.
 
 Nodes are immutable, comparable and hashable, so that a condition shared by several rules is
 evaluated once; ``at`` is where the words stood and takes no part in comparisons. ``!=``, ``NOT IN``
@@ -9,11 +9,11 @@ the complement.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Position(NamedTuple):
@@ -60,7 +60,7 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """``2020-05-30T18:00:00``: a naive instant on the shop's clock."""
+    """``2020-05-30T18:00:00``: a naive instant on the shop's clock, or aware with an offset."""
 
     value: datetime
     at: Position = dataclasses.field(default=_NOWHERE, compare=False, repr=False)
@@ -69,6 +69,15 @@ class Moment:
 @dataclass(frozen=True, slots=True)
 class Offset:
     """``-90d``: from today (units d, w, m, y) or from now (units h, min)."""
+
+    amount: int
+    unit: str
+    at: Position = dataclasses.field(default=_NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """``7d`` after WITHIN, FOR or EVERY: a length of time (units as in Offset)."""
 
     amount: int
     unit: str
@@ -85,6 +94,16 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True)
+class Boundary:
+    """``START OF LAST MONTH``: the first (or, with ``end``, the last) day of a calendar unit."""
+
+    end: bool
+    which: str
+    unit: str
+    at: Position = dataclasses.field(default=_NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Share:
     """``TOP 10%`` of all who have ordered."""
 
@@ -95,48 +114,167 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
-    """``STORE AVERAGE`` or ``STORE MEDIAN`` of all who have ordered."""
+    """``STORE AVERAGE``, ``STORE MEDIAN`` or ``STORE PERCENTILE 75`` of all who have ordered.
+
+    ``kind``: AVERAGE, MEDIAN or PERCENTILE (with ``percent``). ``deviations``: so many standard
+    deviations of the population (divided by N) are added.
+    """
 
     kind: str
+    percent: Decimal = Decimal(0)
+    deviations: Decimal = Decimal(0)
+    at: Position = dataclasses.field(default=_NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """``$limit``: a value or named condition of the configuration, or a value fitted to the store.
+
+    ``sign`` ``-`` or ``+``: ``-$days`` is an offset of so many days.
+    """
+
+    name: str
+    sign: str = ""
     at: Position = dataclasses.field(default=_NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """Another field of the same customer."""
+    """A field of the customer, or a parameter of a function."""
 
     value: str
     at: Position = dataclasses.field(default=_NOWHERE, compare=False, repr=False)
 
 
-Operand = Text | Number | Truth | Day | Moment | Offset | Period | Share | Statistic | Name
+@dataclass(frozen=True, slots=True)
+class Call:
+    """``anniversary('first_order_date')``; ``ENTERED`` and ``LEFT`` with a segment's key."""
+
+    name: str
+    argument: str
+    at: Position = dataclasses.field(default=_NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """``orders_placed (date >= -90d)``: those that fulfil all parameters.
+
+    ``argument`` is the name in ``events('Viewed Product')``.
+    """
+
+    function: str
+    argument: str | None = None
+    parameters: tuple[Expression, ...] = ()
+    at: Position = dataclasses.field(default=_NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """``sum_amount OF orders_placed (…)`` or ``count OF customer_tags``.
+
+    ``every``: the least value of any window of that length, instead of one value over all.
+    """
+
+    name: str
+    of: Name | Events
+    every: Duration | None = None
+    at: Position = dataclasses.field(default=_NOWHERE, compare=False, repr=False)
+
+
+Subject = Name | Call | Aggregate
+"""What a condition is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shifted:
+    """``first_order_date + 7d``: a date of the same customer, moved."""
+
+    subject: Subject
+    offset: Offset
+    at: Position = dataclasses.field(default=_NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """``1.5 * STORE AVERAGE``."""
+
+    factor: Decimal
+    operand: Subject | Statistic
+    at: Position = dataclasses.field(default=_NOWHERE, compare=False, repr=False)
+
+
+Literal = Text | Number | Truth | Day | Moment | Offset | Boundary | Variable
+Operand = Literal | Period | Share | Statistic | Subject | Shifted | Scaled
 
 COMPARISONS = ("=", ">", ">=", "<", "<=")
-PATTERNS = ("CONTAINS", "STARTS WITH", "ENDS WITH", "LIKE")
+PATTERNS = ("CONTAINS", "STARTS WITH", "ENDS WITH", "LIKE", "REGEX")
+QUANTIFIED = ("CONTAINS ANY", "CONTAINS ALL")
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A field, an operator and its operands.
+    """A subject, an operator and its operands.
 
-    ``operator``: one of COMPARISONS, PATTERNS, ``BETWEEN``, ``IN`` (a list, a Share or a Period)
-    or ``IS NULL``. ``field`` includes the argument of a call: ``anniversary('…')``.
+    ``operator``: one of COMPARISONS, PATTERNS, QUANTIFIED, ``BETWEEN``, ``IN`` (a list, a Share or
+    a Period) or ``IS NULL``. ``mode`` of a pattern: ``MATCHING CASE``, ``IGNORING ACCENTS`` or "".
     """
 
-    field: str
+    subject: Subject
     operator: str
     operands: tuple[Operand, ...] = ()
     negated: bool = False
+    mode: str = ""
     at: Position = dataclasses.field(default=_NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Orders or other events that fulfil all parameters; aggregates are taken over them."""
+    """There are events, and the aggregates among the parameters hold for them."""
 
-    function: str
-    parameters: tuple[Condition, ...] = ()
+    events: Events
     negated: bool = False
+    at: Position = dataclasses.field(default=_NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What comes next in a sequence.
+
+    ``within`` counts from the event before it. ``negated``, only in a last step: no such event came
+    (and the time for it is over). ``without``: none of these lie between the two.
+    """
+
+    events: Events
+    negated: bool = False
+    within: Duration | None = None
+    without: Events | None = None
+    at: Position = dataclasses.field(default=_NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """``A THEN B WITHIN 7d``: events in this order, each later than the one before."""
+
+    first: Events
+    steps: tuple[Step, ...]
+    at: Position = dataclasses.field(default=_NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """``segment('vip')``: is a member of another segment."""
+
+    segment: str
+    at: Position = dataclasses.field(default=_NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """``SAMPLE(10%, 'salt')``: a stable part of all customers, ``low`` to ``high`` percent."""
+
+    low: Decimal
+    high: Decimal
+    salt: str
     at: Position = dataclasses.field(default=_NOWHERE, compare=False, repr=False)
 
 
@@ -161,93 +299,48 @@ class Or:
     parts: tuple[Expression, ...]
 
 
-Leaf = Condition | Matches
-Expression = Leaf | Not | And | Or
+Leaf = Condition | Matches | Sequence | Member | Sample
+Expression = Leaf | Variable | Not | And | Or
 
 
 def leaves(expression: Expression) -> Iterator[Leaf]:
-    """Every condition of a rule, from left to right."""
+    """Every condition of a rule, from left to right; variables are none."""
     match expression:
-        case Condition() | Matches():
-            yield expression
         case Not(part):
             yield from leaves(part)
         case And(parts) | Or(parts):
             for part in parts:
                 yield from leaves(part)
-
-
-def expression_of(condition: Condition) -> str | None:
-    """The name of the store-relative value that a condition compares with, if it does."""
-    operand = condition.operands[0] if condition.operands else None
-    match operand:
-        case Share(side, percent):
-            return f"{side} {format(percent.normalize(), 'f')}% {condition.field}"
-        case Statistic(kind):
-            return f"{kind} {condition.field}"
+        case Variable():
+            return
         case _:
-            return None
+            yield expression
 
 
-def field_of(expression: str) -> str:
-    """The field of an expression."""
-    return expression.rpartition(" ")[2]
+def nodes(tree: Any) -> Iterator[Any]:
+    """A node and every node below it: operands, parameters and steps too."""
+    yield tree
+    for field in dataclasses.fields(tree):
+        value = getattr(tree, field.name)
+        for part in value if _is_parts(value) else (value,):
+            if dataclasses.is_dataclass(part):
+                yield from nodes(part)
 
 
-def text(expression: Expression) -> str:
-    """The rule as text, in one form for all spellings; parsing it gives the same tree again."""
-    match expression:
-        case Condition():
-            return _condition(expression)
-        case Matches(function, parameters, negated):
-            inner = ", ".join(_condition(parameter) for parameter in parameters)
-            return f"{function} {'NOT ' if negated else ''}MATCHES ({inner})"
-        case Not(part):
-            return f"NOT ({text(part)})"
-        case And(parts):
-            return " AND ".join(_enclosed(part, (And, Or)) for part in parts)
-        case Or(parts):
-            return " OR ".join(_enclosed(part, (Or,)) for part in parts)
+def rewrite(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """The tree with every node that ``change`` gives another for; None leaves it as it is."""
+    changed = change(tree)
+    if changed is not None:
+        return changed
+    values = {}
+    for field in dataclasses.fields(tree):
+        value = getattr(tree, field.name)
+        if _is_parts(value):
+            values[field.name] = tuple(rewrite(part, change) for part in value)
+        elif dataclasses.is_dataclass(value):
+            values[field.name] = rewrite(value, change)
+    return dataclasses.replace(tree, **values) if values else tree
 
 
-def _enclosed(part: Expression, kinds: tuple[type, ...]) -> str:
-    return f"({text(part)})" if isinstance(part, kinds) else text(part)
-
-
-def _condition(condition: Condition) -> str:
-    name, operator, operands = condition.field, condition.operator, condition.operands
-    no = "NOT " if condition.negated else ""
-    first = operand_text(operands[0]) if operands else ""
-    if operator in COMPARISONS:
-        return f"{name} {'!=' if condition.negated else operator} {first}"
-    if operator == "IS NULL":
-        return f"{name} IS {no}NULL"
-    if operator == "BETWEEN":
-        return f"{name} {no}BETWEEN {first} AND {operand_text(operands[1])}"
-    if operator == "IN" and not isinstance(operands[0], Share | Period):
-        return f"{name} {no}IN ({', '.join(operand_text(operand) for operand in operands)})"
-    return f"{name} {no}{operator} {first}"
-
-
-def operand_text(operand: Operand) -> str:
-    """One operand as it is written in a rule."""
-    match operand:
-        case Text(value):
-            escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-            return f"'{escaped}'"
-        case Number(value):
-            return format(value, "f")
-        case Truth(value):
-            return "true" if value else "false"
-        case Day(value) | Moment(value):
-            return value.isoformat()
-        case Offset(amount, unit):
-            return "today" if amount == 0 and unit == "d" else f"{amount:+d}{unit}"
-        case Period(which, unit):
-            return f"{which} {unit}"
-        case Share(side, percent):
-            return f"{side} {format(percent, 'f')}%"
-        case Statistic(kind):
-            return f"STORE {kind}"
-        case Name(value):
-            return value
+def _is_parts(value: Any) -> bool:
+    return isinstance(value, tuple) and not isinstance(value, Position)

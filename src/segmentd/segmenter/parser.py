@@ -15,11 +15,18 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 
 from segmentd.domain.errors import RuleError
 from segmentd.segmenter.language import (
+    Aggregate,
     And,
+    Boundary,
+    Call,
     Condition,
     Day,
+    Duration,
+    Events,
     Expression,
+    Literal,
     Matches,
+    Member,
     Moment,
     Name,
     Not,
@@ -29,10 +36,17 @@ from segmentd.segmenter.language import (
     Or,
     Period,
     Position,
+    Sample,
+    Scaled,
+    Sequence,
     Share,
+    Shifted,
     Statistic,
+    Step,
+    Subject,
     Text,
     Truth,
+    Variable,
 )
 
 MAX_LENGTH = 20_000
@@ -43,6 +57,8 @@ _LIMITS = {"d": 36_525, "w": 5_218, "m": 1_200, "y": 100, "h": 876_600, "min": 5
 
 Nested = tuple[Expression, int]
 """A part of the rule and how deep it is nested."""
+Parameters = tuple[tuple[Expression, ...], int]
+"""What stands between the parentheses of a function, and how deep it is nested."""
 
 
 def parse(text: str) -> Expression:
@@ -108,79 +124,164 @@ class _Builder(Transformer[Token, Expression]):
     def group(self, token: Token, part: Nested) -> Nested:
         return part[0], _deeper(part, token)
 
+    def named(self, token: Token) -> Nested:
+        return Variable(token[1:], at=_at(token)), 0
+
     def single(self, condition: Condition) -> Nested:
         return condition, 0
 
+    # events
+
     def matches(
-        self, name: Token, no: Token | None, _: Token, parameters: tuple[Condition, ...] | None
+        self, subject: Subject, no: Token | None, token: Token, parameters: Parameters | None
     ) -> Nested:
-        return Matches(str(name), parameters or (), no is not None, _at(name)), 0
+        if isinstance(subject, Aggregate):
+            fail(subject.at, "MATCHES follows a function such as orders_placed")
+        events = _events(subject, token, parameters)
+        return Matches(events, no is not None, subject.at), 0
 
     def old_matches(self, name: Token, _: Token, *rest: Condition | Token) -> Nested:
         parameters = tuple(part for part in rest if isinstance(part, Condition))
         operator, truth = (str(part).lower() for part in rest[len(parameters) :])
         if operator not in {"=", "!=", "<>"}:
             fail(_at(name), f"{name}(…) is compared with = true or = false")
-        return Matches(str(name), parameters, (operator == "=") != (truth == "true"), _at(name)), 0
-
-    def parameters(self, *parameters: Condition) -> tuple[Condition, ...]:
-        return parameters
+        events = Events(str(name), None, parameters, _at(name))
+        return Matches(events, (operator == "=") != (truth == "true"), _at(name)), 0
 
     def old_parameter(self, name: Token, *values: Operand | Token) -> Condition:
         operands = tuple(value for value in values if not isinstance(value, Token))
         new, operator = _OLD_PARAMETERS.get(name, (str(name), "="))
         if len(operands) > 1:
             operator = "IN"
-        return Condition(new, operator, operands, at=_at(name))
+        return Condition(Name(new, _at(name)), operator, operands, at=_at(name))
 
-    def compared(self, name: Token, operator: Token, operand: Operand) -> Condition:
-        return _compared(str(name), operator, operand, _at(name))
+    def events(self, name: Token, token: Token, parameters: Parameters | None) -> Events:
+        return _events(Name(str(name), _at(name)), token, parameters)
 
-    def called(
-        self, name: Token, _: Token, argument: Token, operator: Token, operand: Operand
-    ) -> Condition:
-        return _compared(f"{name}({argument})", operator, operand, _at(name))
+    def argued_events(self, call: Call, token: Token, parameters: Parameters | None) -> Events:
+        return _events(call, token, parameters)
 
-    def called_between(
-        self,
-        name: Token,
-        _: Token,
-        argument: Token,
-        no: Token | None,
-        low: Operand,
-        high: Operand,
-    ) -> Condition:
-        field = f"{name}({argument})"
-        return Condition(field, "BETWEEN", (low, high), no is not None, _at(name))
+    def parameters(self, *parameters: Nested) -> Parameters:
+        return _parts(parameters)
 
-    def between(self, name: Token, no: Token | None, low: Operand, high: Operand) -> Condition:
-        return Condition(str(name), "BETWEEN", (low, high), no is not None, _at(name))
+    def sequence(self, first: Events, *steps: Step) -> Nested:
+        for step in steps[:-1]:
+            if step.negated:
+                fail(step.at, "THEN NOT can only stand at the end of a sequence")
+        return Sequence(first, steps, first.at), 0
 
-    def among(self, name: Token, no: Token | None, _: Token, *operands: Operand) -> Condition:
-        return Condition(str(name), "IN", operands, no is not None, _at(name))
+    def step(
+        self, no: Token | None, events: Events, within: Duration | None, without: Events | None
+    ) -> Step:
+        if no is not None and without is not None:
+            fail(without.at, "WITHOUT cannot follow THEN NOT")
+        return Step(events, no is not None, _elapsed(within), without, events.at)
 
-    def ranked(self, name: Token, no: Token | None, side: Token, percent: Token) -> Condition:
+    # segments and samples
+
+    def member(self, call: Call) -> Nested:
+        return Member(_segment(call), call.at), 0
+
+    def member_for(self, call: Call, duration: Duration | None) -> Nested:
+        member = Member(_segment(call), call.at)
+        if duration is None:
+            return member, 0
+        entered = Call("ENTERED", member.segment, call.at)
+        since = Offset(-duration.amount, duration.unit, duration.at)
+        return And((member, Condition(entered, "<=", (since,), at=call.at))), 0
+
+    def was_member(self, call: Call, since: Literal | None) -> Nested:
+        member = Member(_segment(call), call.at)
+        left = Call("LEFT", member.segment, call.at)
+        if since is None:
+            gone = Condition(left, "IS NULL", (), negated=True, at=call.at)
+        else:
+            gone = Condition(left, ">=", (since,), at=call.at)
+        return Or((member, gone)), 0
+
+    def sample(self, opening: Token, first: Token, second: Token | None, salt: Token) -> Nested:
+        low, high = (_decimal(first), _decimal(second)) if second else (Decimal(0), _decimal(first))
+        if not 0 <= low < high <= 100 or -high.as_tuple().exponent > 2:  # type: ignore[operator]
+            fail(_at(first), "a sample is a part of 0% to 100%, in steps of 0.01%")
+        return Sample(low, high, self.text(salt).value, _at(opening)), 0
+
+    # conditions
+
+    def compared(self, subject: Subject, operator: Token, operand: Operand) -> Condition:
+        if operator in {"!=", "<>"}:
+            return Condition(subject, "=", (operand,), negated=True, at=subject.at)
+        return Condition(subject, str(operator), (operand,), at=subject.at)
+
+    def between(self, subject: Subject, no: Token | None, low: Operand, high: Operand) -> Condition:
+        return Condition(subject, "BETWEEN", (low, high), no is not None, at=subject.at)
+
+    def among(self, subject: Subject, no: Token | None, _: Token, *operands: Operand) -> Condition:
+        return Condition(subject, "IN", operands, no is not None, at=subject.at)
+
+    def ranked(self, subject: Subject, no: Token | None, side: Token, percent: Token) -> Condition:
         share = Share(side.upper(), _decimal(percent), _at(side))
         if not 0 < share.percent <= 100:
             fail(_at(percent), "a share lies above 0% and up to 100%")
-        return Condition(str(name), "IN", (share,), no is not None, _at(name))
+        return Condition(subject, "IN", (share,), no is not None, at=subject.at)
 
-    def during(self, name: Token, no: Token | None, which: Token, unit: Token) -> Condition:
+    def during(self, subject: Subject, no: Token | None, which: Token, unit: Token) -> Condition:
         period = Period(which.upper(), unit.upper(), _at(which))
-        return Condition(str(name), "IN", (period,), no is not None, _at(name))
+        return Condition(subject, "IN", (period,), no is not None, at=subject.at)
 
-    def pattern(self, name: Token, no: Token | None, kind: Token, operand: Operand) -> Condition:
-        operator = " ".join(kind.upper().split())
-        return Condition(str(name), operator, (operand,), no is not None, _at(name))
+    def pattern(
+        self, subject: Subject, no: Token | None, kind: Token, operand: Operand, mode: Token | None
+    ) -> Condition:
+        written = _words(mode) if mode else ""
+        return Condition(subject, _words(kind), (operand,), no is not None, written, subject.at)
 
-    def missing(self, name: Token, no: Token | None) -> Condition:
-        return Condition(str(name), "IS NULL", (), no is not None, _at(name))
+    def quantified(
+        self, subject: Subject, no: Token | None, kind: Token, which: Token, *operands: Operand
+    ) -> Condition:
+        if _words(kind) != "CONTAINS":
+            fail(_at(which), f"{which.upper()} follows CONTAINS only")
+        quantity, none = which.upper(), which.upper() == "NONE"
+        operator = "CONTAINS ANY" if none else f"CONTAINS {quantity}"
+        negated = (no is not None) != none
+        return Condition(subject, operator, operands[1:], negated, at=subject.at)
 
-    def name(self, token: Token) -> Name:
+    def missing(self, subject: Subject, no: Token | None) -> Condition:
+        return Condition(subject, "IS NULL", (), no is not None, at=subject.at)
+
+    # subjects and operands
+
+    def field(self, token: Token) -> Name:
         return Name(str(token), _at(token))
 
-    def statistic(self, token: Token) -> Statistic:
-        return Statistic(token.upper(), _at(token))
+    def subject(self, subject: Subject) -> Subject:
+        return subject
+
+    def call(self, name: Token, _: Token, argument: Token) -> Call:
+        return Call(str(name), self.text(argument).value, _at(name))
+
+    def moved(self, move: Token, call: Call) -> Call:
+        return Call(move.upper(), _segment(call), _at(move))
+
+    def aggregate_field(self, name: Token, every: Duration | None, field: Token) -> Aggregate:
+        return Aggregate(str(name), Name(str(field), _at(field)), every, _at(name))
+
+    def aggregate_events(self, name: Token, every: Duration | None, events: Events) -> Aggregate:
+        return Aggregate(str(name), events, every, _at(name))
+
+    def shifted(self, subject: Subject, offset: Token) -> Shifted:
+        return Shifted(subject, self.offset(offset), subject.at)
+
+    def scaled(self, factor: Token, operand: Subject | Statistic) -> Scaled:
+        return Scaled(_decimal(factor), operand, _at(factor))
+
+    def statistic(self, token: Token, step: Token | None) -> Statistic:
+        deviations = _decimal(step) if step else Decimal(0)
+        return Statistic(token.upper(), Decimal(0), deviations, _at(token))
+
+    def percentile(self, token: Token) -> Statistic:
+        percent = _decimal(token)
+        if not 0 <= percent <= 100:
+            fail(_at(token), "a percentile lies between 0 and 100")
+        return Statistic("PERCENTILE", percent, Decimal(0), _at(token))
 
     def text(self, token: Token) -> Text:
         return Text(re.sub(r"\\(['\\])", r"\1", token[1:-1]), _at(token))
@@ -201,9 +302,8 @@ class _Builder(Transformer[Token, Expression]):
         return Moment(_calendar(token), _at(token))
 
     def offset(self, token: Token) -> Offset:
-        digits = re.match(r"[+-]\d+", token)
-        assert digits is not None  # noqa: S101 - the terminal begins so
-        return _offset(token, digits[0], token[digits.end() :])
+        sign, amount, unit = _measured(token)
+        return _offset(token, sign + amount, unit)
 
     def ago(self, token: Token) -> Offset:
         amount, unit, _ = token.split("_")
@@ -211,6 +311,43 @@ class _Builder(Transformer[Token, Expression]):
 
     def today(self, token: Token) -> Offset:
         return Offset(0 if token.lower() == "today" else -1, "d", _at(token))
+
+    def boundary(self, bound: Token, which: Token, unit: Token) -> Boundary:
+        return Boundary(bound[0] in "eE", which.upper(), unit.upper(), _at(bound))
+
+    def variable(self, token: Token) -> Variable:
+        return Variable(token[1:], at=_at(token))
+
+    def variable_offset(self, token: Token) -> Variable:
+        return Variable(token[1:].lstrip()[1:], token[0], _at(token))
+
+    def DURATION(self, token: Token) -> Duration:  # noqa: N802 - lark calls terminals by name
+        _, amount, unit = _measured(token)
+        length = _offset(token, amount, unit)
+        if not length.amount:
+            fail(_at(token), f"{token} is no length of time")
+        return Duration(length.amount, length.unit, length.at)
+
+
+def _events(subject: Name | Call, token: Token, parameters: Parameters | None) -> Events:
+    expressions, depth = parameters or ((), 0)
+    if depth >= MAX_DEPTH:
+        fail(_at(token), f"the rule is nested more than {MAX_DEPTH} levels deep")
+    if isinstance(subject, Call):
+        return Events(subject.name, subject.argument, expressions, subject.at)
+    return Events(subject.value, None, expressions, subject.at)
+
+
+def _segment(call: Call) -> str:
+    if call.name != "segment":
+        fail(call.at, f"expected segment('…'), found {call.name}('…'), which is to be compared")
+    return call.argument
+
+
+def _elapsed(within: Duration | None) -> Duration | None:
+    if within is not None and within.unit in {"m", "y"}:
+        fail(within.at, "WITHIN is counted in min, h, d or w: months and years differ in length")
+    return within
 
 
 _OLD_PARAMETERS = {
@@ -220,16 +357,22 @@ _OLD_PARAMETERS = {
 }
 
 
-def _compared(name: str, operator: Token, operand: Operand, at: Position) -> Condition:
-    if operator in {"!=", "<>"}:
-        return Condition(name, "=", (operand,), negated=True, at=at)
-    return Condition(name, str(operator), (operand,), at=at)
+def _words(token: Token) -> str:
+    return " ".join(token.upper().split())
 
 
 def _decimal(token: Token) -> Decimal:
-    if len(token) > _MAX_DIGITS:
-        fail(_at(token), f"the number {token[:_MAX_DIGITS]}… is too long")
-    return Decimal(token)
+    digits = "".join(token.split())
+    if len(digits) > _MAX_DIGITS:
+        fail(_at(token), f"the number {digits[:_MAX_DIGITS]}… is too long")
+    return Decimal(digits)
+
+
+def _measured(token: Token) -> tuple[str, str, str]:
+    """Sign, digits and unit of a length of time."""
+    found = re.match(r"([+-]?)\s*(\d+)", token)
+    assert found is not None  # noqa: S101 - the terminals begin so
+    return found[1], found[2], token[found.end() :]
 
 
 def _offset(token: Token, amount: str, unit: str) -> Offset:
@@ -292,8 +435,14 @@ _WORDS = {
     "_IN": "IN",
     "_BETWEEN": "BETWEEN",
     "_MATCHES": "MATCHES",
+    "_OF": "OF",
+    "_THEN": "THEN",
     "PATTERN": "CONTAINS",
-    "STATISTIC": "AVERAGE or MEDIAN",
+    "STATISTIC": "AVERAGE, MEDIAN or PERCENTILE",
+    "_DEVIATIONS": "DEVIATIONS",
+    "DURATION": "a length of time such as 7d",
+    "MOVE": "a segment",
+    "TEXT": "a text in single quotes",
     "UNIT": "DAY, WEEK, MONTH, QUARTER or YEAR",
     "NUMBER": "a number",
     "TRUTH": "true or false",
