@@ -19,9 +19,19 @@ import pyarrow.compute as pc
 from sqlalchemy.engine import URL
 
 from segmentd.segmenter.frames import Frames
-from segmentd.store.facts import COLUMNS, Kind, empty, frame, selected
+from segmentd.store.facts import (
+    COLUMNS,
+    OF_PROFILES,
+    Kind,
+    empty,
+    frame,
+    segments_in,
+    selected,
+    statement,
+)
 
-_TABLES = (("orders", "orders"), ("lines", "order_lines"), ("refunds", "refunds"))
+_MISSING = {Kind.TEXT: "''", Kind.REAL: "9e999"}
+"""What stands for a missing value on SQLite: an empty text, and infinity."""
 
 
 class RangeFacts:
@@ -37,15 +47,16 @@ class RangeFacts:
         try:
             profiles = self._read("profiles", f"gone_at IS NULL AND {chosen} ORDER BY profile_id")
             gone = self._gone(chosen)
-            orders, lines, refunds = (
-                _without(gone, self._read(table, chosen)) if need in needs else empty(table)
-                for need, table in _TABLES
-            )
+            facts = {
+                name: _without(gone, self._read(name, chosen)) if name in needs else empty(name)
+                for name in OF_PROFILES
+            }
             products = self._read("products", "1 = 1") if "lines" in needs else empty("products")
+            memberships = _without(gone, self._memberships(chosen, segments_in(needs)))
         finally:
             # ends the transaction: the next range sees what was written meanwhile
             self._connection.rollback()
-        return Frames(profiles, orders, lines, refunds, products)
+        return Frames(profiles=profiles, products=products, memberships=memberships, **facts)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -55,25 +66,31 @@ class RangeFacts:
         gone = f"SELECT profile_id FROM profiles WHERE gone_at IS NOT NULL AND {chosen}"  # noqa: S608
         return self._arrow(gone).column(0).to_numpy()
 
-    def _read(self, table: str, condition: str) -> pd.DataFrame:
-        columns = COLUMNS[table]
-        selection = ", ".join(self._spelled(name, kind) for name, kind in columns.items())
-        found = self._arrow(f"SELECT {selection} FROM {table} WHERE {condition}")  # noqa: S608
-        if found.num_rows == 0:
-            return empty(table)
-        arrays = zip(columns.values(), found.columns, strict=True)
-        return frame(table, [_array(kind, column) for kind, column in arrays])
+    def _memberships(self, chosen: str, segments: list[str] | None) -> pd.DataFrame:
+        if segments is None:
+            return self._read("memberships", chosen)
+        if not segments:
+            return empty("memberships")
+        keys = ", ".join("'" + segment.replace("'", "''") + "'" for segment in segments)
+        return self._read("memberships", f"{chosen} AND segment IN ({keys})")
 
-    def _arrow(self, statement: str) -> Any:
+    def _read(self, name: str, chosen: str) -> pd.DataFrame:
+        found = self._arrow(statement(name, chosen, self._spelled))
+        if found.num_rows == 0:
+            return empty(name)
+        arrays = zip(COLUMNS[name].values(), found.columns, strict=True)
+        return frame(name, [_array(kind, column) for kind, column in arrays])
+
+    def _arrow(self, query: str) -> Any:
         with self._connection.cursor() as cursor:
-            cursor.execute(statement)
+            cursor.execute(query)
             return cursor.fetch_arrow_table()
 
-    def _spelled(self, name: str, kind: Kind) -> str:
-        expression = selected(name, kind)
-        if self._sqlite and kind is Kind.TEXT:
+    def _spelled(self, column: str, kind: Kind) -> str:
+        expression = selected(column, kind)
+        if self._sqlite and kind in _MISSING:
             # the driver decides by the first 1,024 rows, and takes a column of NULLs for integers
-            return f"coalesce({expression}, '')"
+            return f"coalesce({expression}, {_MISSING[kind]})"
         return expression
 
 
@@ -102,7 +119,10 @@ def _array(kind: Kind, column: Any) -> Any:
         return texts.to_pandas(deduplicate_objects=True).to_numpy(dtype=object, na_value=None)
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("s", tz=column.type.tz)).cast(pa.int64())
-    if kind in {Kind.NUMBER, Kind.LATER}:
+    if kind is Kind.REAL:
+        numbers = column.to_numpy()
+        return np.where(np.isinf(numbers), np.nan, numbers)
+    if kind in {Kind.NUMBER, Kind.MONEY, Kind.LATER}:
         return column.cast(pa.float64()).to_numpy()
     return column.cast(pa.int64()).to_numpy()
 

@@ -78,7 +78,8 @@ def is_older(change_time: Any, than: Any) -> bool:
 
 
 def _customer_content(record: Customer) -> Any:
-    return {**_without_change_time(record), "tags": sorted(record.tags)}
+    lists = {"tags": sorted(record.tags), "traits": sorted(record.traits.items())}
+    return {**_without_change_time(record), **lists}
 
 
 def _product_content(record: Product) -> Any:
@@ -131,6 +132,8 @@ def _clean(value: Any) -> Any:
         return clean(value)
     if isinstance(value, list):
         return [_clean(element) for element in value]
+    if isinstance(value, dict):
+        return {_clean(key): _clean(element) for key, element in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
         return replace(value, **{f.name: _clean(getattr(value, f.name)) for f in fields(value)})
     return value

@@ -18,14 +18,15 @@ from segmentd.store.bulk import Found
 from segmentd.store.content import Prepared, is_older
 from segmentd.store.merge import merge_profiles
 from segmentd.store.saving import Saving
+from segmentd.store.traits import remove_traits, save_traits
 
 LONGEST_EMAIL = 320
 """RFC 3696: 64 characters, @, 255 characters."""
 
 PROFILE_COLUMNS = (
     "profile_id", "source", "customer_id", "email", "email_key", "created_at", "country", "region",
-    "city", "language", "account_state", "email_consent", "sms_consent", "tags", "gone_at",
-    "touched",
+    "city", "postcode", "latitude", "longitude", "language", "account_state", "email_consent",
+    "sms_consent", "tags", "gone_at", "touched",
 )  # fmt: skip
 CUSTOMER_COLUMNS = (
     "row_id", "source", "customer_id", "profile_id", "guest", "email", "email_key", "tag_keys",
@@ -86,6 +87,7 @@ def remove_customers(saving: Saving, ids: list[str]) -> int:
     bulk.execute(
         "UPDATE profiles SET gone_at = ?, due_at = NULL WHERE profile_id IN (?*)", at, profiles
     )
+    remove_traits(saving, profiles)
     # nobody evaluates them any more, and percentile cuts count whoever has a value
     if bulk.execute("DELETE FROM relative_values WHERE profile_id IN (?*)", profiles):
         # whoever keeps values in memory must read them anew
@@ -218,8 +220,8 @@ def _write(saving: Saving, changes: list[_Change]) -> None:
         c, key, profile_id = change.record, change.email_key, change.profile_id
         profiles.append((
             profile_id, source, c.id, c.email, key, instant(c.created_at), c.country, c.region,
-            c.city, c.language, c.account_state, c.email_consent, c.sms_consent, pack(c.tags),
-            None, saving.touch,
+            c.city, c.postcode, c.latitude, c.longitude, c.language, c.account_state,
+            c.email_consent, c.sms_consent, pack(c.tags), None, saving.touch,
         ))  # fmt: skip
         customers.append((
             change.row_id, source, c.id, profile_id, 0, c.email, key,
@@ -228,3 +230,4 @@ def _write(saving: Saving, changes: list[_Change]) -> None:
         saving.dirty.add(profile_id)
     saving.bulk.upsert("profiles", PROFILE_COLUMNS, profiles)
     saving.bulk.upsert("customers", CUSTOMER_COLUMNS, customers)
+    save_traits(saving, {change.profile_id: change.record.traits for change in changes})

@@ -2,11 +2,15 @@
 
 Two readers share this: ``PartFacts`` here reads a few thousand profiles row by row over the open
 connection, ``arrow.RangeFacts`` whole ranges through ADBC in a worker process.
+
+What is to be read is said by names of frames: ``orders``, ``lines`` (with the products),
+``refunds``, ``events``, ``traits``, and ``memberships:KEY`` for each segment whose history is asked
+for (``memberships`` alone: of all). Profiles are always read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -22,25 +26,37 @@ class Kind(Enum):
 
     INTEGER = 0
     NUMBER = 1
-    """May be missing: float64."""
-    INSTANT = 2
-    LATER = 3
+    """A whole number that may be missing: float64."""
+    MONEY = 2
+    """As NUMBER; in a foreign currency it is missing."""
+    REAL = 3
+    """A number with a fraction that may be missing: float64."""
+    INSTANT = 4
+    LATER = 5
     """An instant that may be missing: float64."""
-    TEXT = 4
+    TEXT = 6
     """May be missing; an empty one is missing."""
-    LIST = 5
+    LIST = 7
 
 
-_AMOUNT = "CASE WHEN fx_missing = 1 THEN NULL ELSE {} END"
-
+_OF_ORDER = {
+    "placed_at": Kind.INSTANT,
+    "cancelled_at": Kind.LATER,
+    "counted": Kind.INTEGER,
+}
 COLUMNS: Mapping[str, Mapping[str, Kind]] = {
     "profiles": {
         "profile_id": Kind.INTEGER,
+        "source": Kind.TEXT,
+        "customer_id": Kind.TEXT,
         "created_at": Kind.LATER,
         "email": Kind.TEXT,
         "country": Kind.TEXT,
         "region": Kind.TEXT,
         "city": Kind.TEXT,
+        "postcode": Kind.TEXT,
+        "latitude": Kind.REAL,
+        "longitude": Kind.REAL,
         "language": Kind.TEXT,
         "account_state": Kind.TEXT,
         "email_consent": Kind.TEXT,
@@ -50,32 +66,29 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
     "orders": {
         "order_id": Kind.INTEGER,
         "profile_id": Kind.INTEGER,
-        "placed_at": Kind.INSTANT,
-        "cancelled_at": Kind.LATER,
-        "counted": Kind.INTEGER,
-        "total": Kind.NUMBER,
+        **_OF_ORDER,
+        "total": Kind.MONEY,
+        "discount": Kind.MONEY,
         "channel": Kind.TEXT,
         "country": Kind.TEXT,
         "discount_codes": Kind.LIST,
+        "tags": Kind.LIST,
     },
-    "order_lines": {
+    "lines": {
         "order_id": Kind.INTEGER,
         "profile_id": Kind.INTEGER,
-        "placed_at": Kind.INSTANT,
-        "cancelled_at": Kind.LATER,
-        "counted": Kind.INTEGER,
+        **_OF_ORDER,
         "product_id": Kind.INTEGER,
         "quantity": Kind.INTEGER,
-        "amount": Kind.NUMBER,
+        "amount": Kind.MONEY,
+        "discount": Kind.MONEY,
     },
     "refunds": {
         "order_id": Kind.INTEGER,
         "profile_id": Kind.INTEGER,
         "created_at": Kind.INSTANT,
-        "amount": Kind.NUMBER,
-        "placed_at": Kind.INSTANT,
-        "cancelled_at": Kind.LATER,
-        "counted": Kind.INTEGER,
+        "amount": Kind.MONEY,
+        **_OF_ORDER,
     },
     "products": {
         "product_id": Kind.INTEGER,
@@ -85,43 +98,100 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
         "vendor": Kind.TEXT,
         "tags": Kind.LIST,
         "categories": Kind.LIST,
+        "published_at": Kind.LATER,
+        "price": Kind.NUMBER,
+    },
+    "events": {
+        "event_id": Kind.INTEGER,
+        "profile_id": Kind.INTEGER,
+        "name": Kind.TEXT,
+        "at": Kind.INSTANT,
+        "amount": Kind.NUMBER,
+        "ended_at": Kind.LATER,
+        "properties": Kind.LIST,
+    },
+    "traits": {
+        "profile_id": Kind.INTEGER,
+        "name": Kind.TEXT,
+        "value": Kind.TEXT,
+    },
+    "memberships": {
+        "profile_id": Kind.INTEGER,
+        "segment": Kind.TEXT,
+        "entered_at": Kind.INSTANT,
+        "left_at": Kind.LATER,
+        "lapsing_at": Kind.LATER,
     },
 }
-"""Table → columns of its frame, in the frame's order."""
+"""Frame → its columns, in the frame's order."""
 
-EVERYTHING = frozenset({"orders", "lines", "refunds"})
+OF_PROFILES = ("orders", "lines", "refunds", "events", "traits")
+"""Frames whose rows belong to one profile each."""
+EVERYTHING = frozenset({*OF_PROFILES, "memberships"})
+
+_TABLES = {"lines": "order_lines"}
+_MEMBERSHIPS = "memberships"
+# the time that a profile was a member ends with the next change; grace is only of the current one
+_HISTORY = """
+SELECT h.profile_id, h.segment, h.entered_at, h.left_at,
+       CASE WHEN h.left_at IS NULL THEN m.lapsing_at END AS lapsing_at
+FROM (SELECT profile_id, segment, entered, at AS entered_at,
+             lead(at) OVER (PARTITION BY profile_id, segment ORDER BY change_id) AS left_at
+      FROM membership_changes WHERE {chosen}) h
+LEFT JOIN memberships m ON m.profile_id = h.profile_id AND m.segment = h.segment
+WHERE h.entered = 1
+"""
+
+
+def statement(name: str, chosen: str, spelled: Callable[[str, Kind], str]) -> str:
+    """The query for a frame; ``chosen`` is the condition on the rows of its table, ``spelled``
+    gives the expression for a column as the reader needs it."""
+    columns = COLUMNS[name].items()
+    selection = ", ".join(spelled(column, kind) for column, kind in columns)
+    if name == _MEMBERSHIPS:
+        return f"SELECT {selection} FROM ({_HISTORY.format(chosen=chosen)}) history"  # noqa: S608
+    table = _TABLES.get(name, name)
+    return f"SELECT {selection} FROM {table} WHERE {chosen}"  # noqa: S608 - built from constants
 
 
 def selected(column: str, kind: Kind) -> str:
-    """The expression that gives a column; amounts in a foreign currency are missing."""
-    return _AMOUNT.format(column) if kind is Kind.NUMBER else column
+    """The expression that gives a column; money in a foreign currency is missing."""
+    return f"CASE WHEN fx_missing = 1 THEN NULL ELSE {column} END" if kind is Kind.MONEY else column
+
+
+def segments_in(needs: Iterable[str]) -> list[str] | None:
+    """Keys of the segments whose history is asked for; None: of all."""
+    if _MEMBERSHIPS in needs:
+        return None
+    prefix = f"{_MEMBERSHIPS}:"
+    return sorted(need.removeprefix(prefix) for need in needs if need.startswith(prefix))
 
 
 def array(kind: Kind, values: Sequence[Any]) -> Any:
     """Values of one column as the frame has them."""
     if kind in {Kind.INTEGER, Kind.INSTANT}:
         return np.array(values, dtype=np.int64)
-    if kind in {Kind.NUMBER, Kind.LATER}:
+    if kind not in {Kind.TEXT, Kind.LIST}:
         return np.array(values, dtype=np.float64)
     texts = [value or None for value in values] if kind is Kind.TEXT else values
     return np.array(texts, dtype=object)
 
 
-def frame(table: str, arrays: Sequence[Any]) -> pd.DataFrame:
+def frame(name: str, arrays: Sequence[Any]) -> pd.DataFrame:
     """Arrays, one per column, as a frame; texts stay Python objects, ids stay integers."""
-    columns = zip(COLUMNS[table].items(), arrays, strict=True)
+    columns = zip(COLUMNS[name], arrays, strict=True)
     return pd.DataFrame(
         {
-            name: pd.Series(values, dtype=object if values.dtype == object else None)
-            for (name, _), values in columns
+            column: pd.Series(values, dtype=object if values.dtype == object else None)
+            for column, values in columns
         },
         copy=False,
     )
 
 
-def empty(table: str) -> pd.DataFrame:
+def empty(name: str) -> pd.DataFrame:
     """A frame without rows."""
-    return frame(table, [array(kind, ()) for kind in COLUMNS[table].values()])
+    return frame(name, [array(kind, ()) for kind in COLUMNS[name].values()])
 
 
 class PartFacts:
@@ -134,17 +204,17 @@ class PartFacts:
         """All facts of those of the profiles that are there and not gone."""
         profiles = self._profiles(profile_ids)
         ids = profiles["profile_id"].tolist()
-        orders, lines, refunds = (
-            self._of(table, ids) if need in needs else empty(table)
-            for need, table in (
-                ("orders", "orders"),
-                ("lines", "order_lines"),
-                ("refunds", "refunds"),
-            )
+        facts = {
+            name: self._read(name, "profile_id IN (?*)", ids) if name in needs else empty(name)
+            for name in OF_PROFILES
+        }
+        bought = np.unique(facts["lines"]["product_id"].to_numpy()).tolist()
+        return Frames(
+            profiles=profiles,
+            products=self._read("products", "product_id IN (?*)", bought),
+            memberships=self._memberships(ids, segments_in(needs)),
+            **facts,
         )
-        bought = np.unique(lines["product_id"].to_numpy()).tolist()
-        products = self._read("products", "product_id IN (?*)", bought)
-        return Frames(profiles, orders, lines, refunds, products)
 
     def _profiles(self, profile_ids: Sequence[int]) -> pd.DataFrame:
         if isinstance(profile_ids, range) and profile_ids.step == 1:
@@ -154,26 +224,22 @@ class PartFacts:
             chosen, values = "profile_id IN (?*)", ([int(p) for p in profile_ids],)
         return self._read("profiles", f"gone_at IS NULL AND {chosen} ORDER BY profile_id", *values)
 
-    def _of(self, table: str, ids: list[int]) -> pd.DataFrame:
-        return self._read(table, "profile_id IN (?*)", ids)
+    def _memberships(self, ids: list[int], segments: list[str] | None) -> pd.DataFrame:
+        if segments is None:
+            return self._read("memberships", "profile_id IN (?*)", ids)
+        if not segments:
+            return empty("memberships")
+        return self._read("memberships", "profile_id IN (?*) AND segment IN (?*)", ids, segments)
 
-    def _read(self, table: str, condition: str, *values: Any) -> pd.DataFrame:
-        columns = COLUMNS[table]
-        selection = ", ".join(self._spelled(name, kind) for name, kind in columns.items())
-        rows = self._bulk.tuples(
-            f"SELECT {selection} FROM {table} WHERE {condition}",  # noqa: S608 - constants
-            *values,
-        )
+    def _read(self, name: str, chosen: str, *values: Any) -> pd.DataFrame:
+        rows = self._bulk.tuples(statement(name, chosen, self._spelled), *values)
         if not rows:
-            return empty(table)
-        by_column = zip(*rows, strict=True)
-        return frame(
-            table,
-            [array(kind, v) for kind, v in zip(columns.values(), by_column, strict=True)],
-        )
+            return empty(name)
+        columns = zip(COLUMNS[name].values(), zip(*rows, strict=True), strict=True)
+        return frame(name, [array(kind, values) for kind, values in columns])
 
-    def _spelled(self, name: str, kind: Kind) -> str:
-        expression = selected(name, kind)
+    def _spelled(self, column: str, kind: Kind) -> str:
+        expression = selected(column, kind)
         if self._bulk.sqlite or kind not in {Kind.INSTANT, Kind.LATER}:
             return expression
         return f"CAST(EXTRACT(EPOCH FROM {expression}) AS BIGINT)"

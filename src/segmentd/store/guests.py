@@ -120,8 +120,8 @@ def _profile(saving: Saving, guest: _Guest) -> tuple[Any, ...]:
     order = guest.latest
     return (
         guest.profile_id, saving.source, guest.customer_id, order.email, guest.key, None,
-        order.country, order.region, order.city, None, None, None, None, "", None,
-        saving.touch,
+        order.country, order.region, order.city, None, None, None, None, None, None, None, "",
+        None, saving.touch,
     )  # fmt: skip
 
 

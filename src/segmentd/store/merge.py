@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from segmentd.store.saving import Saving
 
-_MOVED = ("customers", "orders", "order_lines", "refunds", "checkouts", "events", "ledger")
+_MOVED = ("customers", "orders", "order_lines", "refunds", "events", "ledger")
 """Whose rows simply change hands."""
 _DROPPED = ("consents", "traits", "scores", "relative_values", "memberships",
             "membership_changes", "dirty", "profiles")  # fmt: skip
@@ -14,7 +14,8 @@ _DROPPED = ("consents", "traits", "scores", "relative_values", "memberships",
 def merge_profiles(saving: Saving, old: int, new: int) -> None:
     """Move everything of ``old`` to ``new``: one history, and no second entry into a segment.
 
-    Of a segment that both were in at some time the history of ``new`` stays.
+    Of a segment that both were in at some time the history of ``new`` stays, and of a trait that
+    both have the value of ``new``.
     """
     bulk = saving.bulk
     for table in _MOVED:
@@ -27,6 +28,13 @@ def merge_profiles(saving: Saving, old: int, new: int) -> None:
             old,
             new,
         )
+    bulk.execute(
+        "UPDATE traits SET profile_id = ? WHERE profile_id = ? AND name NOT IN "
+        "(SELECT name FROM traits WHERE profile_id = ?)",
+        new,
+        old,
+        new,
+    )
     # whoever keeps values in memory must read them anew
     bulk.take("relative", 1)
     for table in _DROPPED:

@@ -24,15 +24,16 @@ _ORDERS = (
 )  # fmt: skip
 _LINES = (
     "profile_id", "order_id", "line", "placed_at", "cancelled_at", "counted", "fx_missing",
-    "product_id", "quantity", "amount",
+    "product_id", "quantity", "amount", "discount",
 )  # fmt: skip
 _REFUNDS = (
     "profile_id", "order_id", "refund", "created_at", "amount", "placed_at", "cancelled_at",
     "counted", "fx_missing",
 )  # fmt: skip
 
-_SHORT, _LONG = 60, 480
-"""Characters of text columns that stand in an index: PostgreSQL takes 2,700 bytes for all of it."""
+_SHORT, _LONG = 60, 960
+"""Characters of texts and bytes of lists that stand in an index: PostgreSQL takes 2,704 bytes for
+all of them together, and a character has up to four."""
 
 
 def save_orders(saving: Saving, orders: Mapping[str, Prepared[Order]]) -> None:
@@ -155,7 +156,7 @@ def _order(saving: Saving, prepared: Prepared[Order], facts: _Facts) -> tuple[An
         facts.placed_at, saving.bulk.instant(o.updated_at), facts.cancelled_at, facts.counted,
         facts.fx_missing, o.total, o.currency, o.discount, int(o.paid), int(o.test), o.status,
         (o.channel or "")[:_SHORT], (o.country or "")[:_SHORT], _short_list(o.discount_codes),
-        o.region, o.city, pack(o.tags), None, prepared.hash,
+        o.region, o.city, _short_list(o.tags), None, prepared.hash,
     )  # fmt: skip
 
 
@@ -165,7 +166,7 @@ def _add_lines(
     rows += [
         (facts.profile_id, facts.order_id, number, facts.placed_at, facts.cancelled_at,
          facts.counted, facts.fx_missing, products.get(line.product_id, NOBODY), line.quantity,
-         line.amount)
+         line.amount, line.discount)
         for number, line in enumerate(order.lines)
     ]  # fmt: skip
 
@@ -179,7 +180,10 @@ def _add_refunds(saving: Saving, rows: list[tuple[Any, ...]], order: Order, fact
 
 
 def _short_list(elements: list[str]) -> str:
-    text = pack(elements)
-    if len(text) <= _LONG:
-        return text
-    return text[: text.rfind("\n", 0, _LONG) + 1]
+    if not elements:
+        return ""
+    data = pack(elements).encode()
+    if len(data) <= _LONG:
+        return data.decode()
+    end = data.rfind(b"\n", 0, _LONG)
+    return data[: end + 1].decode() if end else ""

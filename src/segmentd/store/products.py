@@ -12,9 +12,9 @@ from segmentd.store.saving import Saving
 
 _COLUMNS = (
     "product_id", "source", "remote_id", "title", "product_type", "vendor", "tags", "categories",
-    "updated_at", "gone_at", "hash",
+    "price", "published_at", "updated_at", "gone_at", "hash",
 )  # fmt: skip
-_HISTORY = ("product_id", "since", "title", "product_type", "vendor", "tags", "categories")
+_HISTORY = ("product_id", "since", "title", "product_type", "vendor", "tags", "categories", "price")
 
 
 def save_products(saving: Saving, products: Mapping[str, Prepared[Product]]) -> None:
@@ -65,7 +65,7 @@ def product_ids(saving: Saving, lines: Iterable[OrderLine]) -> dict[str | None, 
         _COLUMNS,
         [
             (found[line.product_id], saving.source, line.product_id, line.title, None, line.vendor,
-             "", "", None, None, b"")
+             "", "", None, None, None, None, b"")
             for line in missing
         ],
     )  # fmt: skip
@@ -101,10 +101,10 @@ def _write(saving: Saving, changed: list[Prepared[Product]], ids: Mapping[str, i
     rows, history = [], []
     for prepared in changed:
         p = prepared.record
-        facts = (p.title, p.product_type, p.vendor, pack(p.tags), pack(p.categories))
+        facts = (p.title, p.product_type, p.vendor, pack(p.tags), pack(p.categories), p.price)
         product_id = ids[p.id]
-        rows.append((product_id, saving.source, p.id, *facts, instant(p.updated_at), None,
-                     prepared.hash))  # fmt: skip
+        rows.append((product_id, saving.source, p.id, *facts, instant(p.published_at),
+                     instant(p.updated_at), None, prepared.hash))  # fmt: skip
         history.append((product_id, instant(saving.now), *facts))
     saving.bulk.upsert("products", _COLUMNS, rows)
     saving.bulk.upsert("product_history", _HISTORY, history)

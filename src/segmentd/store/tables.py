@@ -110,6 +110,9 @@ class ProfileRow(SQLModel, table=True):
     country: str | None = None
     region: str | None = None
     city: str | None = None
+    postcode: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
     language: str | None = None
     account_state: str | None = None
     email_consent: str | None = None
@@ -180,7 +183,7 @@ class OrderRow(SQLModel, table=True):
         # led by the profile and holding all that rules ask of an order: the rows stay unread
         Index(
             "orders_profile", "profile_id", "order_id", "placed_at", "cancelled_at", "counted",
-            "fx_missing", "total", "channel", "country", "discount_codes",
+            "fx_missing", "total", "discount", "channel", "country", "discount_codes", "tags",
         ),
     )  # fmt: skip
 
@@ -225,7 +228,7 @@ class OrderLineRow(SQLModel, table=True):
         PrimaryKeyConstraint(
             "profile_id", "order_id", "line",
             postgresql_include=["placed_at", "cancelled_at", "counted", "fx_missing",
-                                "product_id", "quantity", "amount"],
+                                "product_id", "quantity", "amount", "discount"],
         ),
         Index("order_lines_product", "product_id", "profile_id"),
         _CLUSTERED,
@@ -241,6 +244,8 @@ class OrderLineRow(SQLModel, table=True):
     product_id: int = Field(sa_type=BigInteger)
     quantity: int = Field(sa_type=BigInteger)
     amount: int = Field(sa_type=BigInteger)
+    discount: int | None = Field(default=None, sa_type=BigInteger)
+    """None: stored before it was read."""
 
 
 class RefundRow(SQLModel, table=True):
@@ -278,27 +283,6 @@ class DiscountRow(SQLModel, table=True):
     amount: int = Field(sa_type=BigInteger)
 
 
-class CheckoutRow(SQLModel, table=True):
-    """A checkout that was begun."""
-
-    __tablename__ = "checkouts"
-    __table_args__ = (
-        UniqueConstraint("source", "remote_id"),
-        Index("checkouts_profile", "profile_id"),
-    )
-
-    checkout_id: int | None = Field(default=None, primary_key=True, sa_type=RowId)
-    source: str
-    remote_id: str
-    profile_id: int | None = Field(
-        default=None, foreign_key="profiles.profile_id", sa_type=BigInteger
-    )
-    created_at: datetime = Field(sa_type=Instant)
-    updated_at: datetime = Field(sa_type=Instant)
-    completed_at: datetime | None = Field(default=None, sa_type=Instant)
-    total: int = Field(sa_type=BigInteger)
-
-
 class ProductRow(SQLModel, table=True):
     """A product as the shop describes it now, or as little as an order line said of it."""
 
@@ -315,6 +299,8 @@ class ProductRow(SQLModel, table=True):
     vendor: str | None = None
     tags: str = ""
     categories: str = ""
+    published_at: datetime | None = Field(default=None, sa_type=Instant)
+    price: int | None = Field(default=None, sa_type=BigInteger)
     updated_at: datetime | None = Field(default=None, sa_type=Instant)
     gone_at: datetime | None = Field(default=None, sa_type=Instant)
     hash: bytes
@@ -332,10 +318,11 @@ class ProductHistoryRow(SQLModel, table=True):
     vendor: str | None = None
     tags: str = ""
     categories: str = ""
+    price: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class EventRow(SQLModel, table=True):
-    """Something a profile did elsewhere than in an order."""
+    """Something a profile did elsewhere than in an order; ``checkout``: began to buy."""
 
     __tablename__ = "events"
     __table_args__ = (
@@ -352,7 +339,10 @@ class EventRow(SQLModel, table=True):
     name: str
     at: datetime = Field(sa_type=Instant)
     amount: int | None = Field(default=None, sa_type=BigInteger)
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)
+    """When a checkout became an order."""
     properties: str = ""
+    """Packed, each ``key=value``."""
 
 
 class SegmentRow(SQLModel, table=True):
@@ -379,6 +369,8 @@ class MembershipRow(SQLModel, table=True):
     segment: str = Field(primary_key=True)
     since: datetime = Field(sa_type=Instant)
     cause: str
+    lapsing_at: datetime | None = Field(default=None, sa_type=Instant)
+    """The profile fulfils the rule no longer since then, and is a member only by grace."""
 
 
 class MembershipChangeRow(SQLModel, table=True):
@@ -386,9 +378,12 @@ class MembershipChangeRow(SQLModel, table=True):
 
     __tablename__ = "membership_changes"
     __table_args__ = (
-        Index("membership_changes_profile", "profile_id", "segment", "change_id"),
+        # holding all that the history of a profile is made from: the rows stay unread
+        Index(
+            "membership_changes_profile", "profile_id", "segment", "change_id", "entered", "at"
+        ),
         Index("membership_changes_at", "at"),
-    )
+    )  # fmt: skip
 
     change_id: int = Field(
         primary_key=True, sa_type=RowId, sa_column_kwargs={"autoincrement": False}
