@@ -15,6 +15,7 @@ from segmentd.sdk.contract import Rejection, ShopInfo
 from segmentd.segmenter.frames import Frames
 from segmentd.store import Store
 from segmentd.store.engine import parse_url
+from segmentd.store.tables import CursorRow
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TTL = timedelta(minutes=10)
@@ -61,17 +62,26 @@ class Shop:
         store.save_shop(self.lease, source, ShopInfo("A shop", "EUR", "UTC", NOW))
 
     def save(
-        self, *records: Record, rejected: Sequence[Rejection] = (), stream: str = "orders"
+        self,
+        *records: Record,
+        rejected: Sequence[Rejection] = (),
+        stream: str = "orders",
+        at: datetime = NOW,
     ) -> Saved:
-        """One batch."""
+        """One batch, read ``at``."""
         cursor = Cursor(window=Window(None, NOW))
-        return self.store.save_batch(
-            self.lease, self.source, stream, records, rejected, cursor, NOW
-        )
+        return self.store.save_batch(self.lease, self.source, stream, records, rejected, cursor, at)
 
     def remove(self, stream: str, *ids: str) -> int:
         """The shop confirmed that they are gone."""
         return self.store.remove(self.lease, self.source, stream, ids, NOW)
+
+    def insert(self, table: str, **values: Any) -> None:
+        """A row of a table that no record fills; events come from this source."""
+        if table == "events":
+            values = {"source": self.source, "properties": "", **values}
+        with self.store._database.write() as connection:
+            connection.execute(CursorRow.metadata.tables[table].insert().values(values))
 
     def profile(self, customer_id: str) -> int:
         """The profile of a customer."""

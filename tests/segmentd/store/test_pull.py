@@ -10,6 +10,7 @@ from segmentd.domain.cursor import Cursor, Window
 from segmentd.domain.errors import LockedError
 from segmentd.domain.records import Gone, OrderLine, Product, Record, Refund
 from segmentd.sdk.contract import Rejection, ShopInfo
+from segmentd.segmenter.frames import unpack
 from segmentd.store import Store
 from shop_in_store import DAY, HOUR, NOW, TTL, Shop, customer, lease_of, order, rows
 
@@ -50,6 +51,58 @@ def test_the_order_of_tags_is_no_change(shop: Shop) -> None:
     shop.save(customer("1", tags=["a", "b"]), Product("p", tags=["x", "y"]))
     saved = shop.save(customer("1", tags=["b", "a"]), Product("p", tags=["y", "x"]))
     assert saved.written == 0
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(customer("1"), postcode="89073"),
+        replace(customer("1"), latitude=48.5),
+        replace(customer("1"), longitude=9.5),
+        replace(customer("1"), traits={"meta.level": "gold"}),
+        order("o1", "1", discount=1, lines=[LINE]),
+        order("o1", "1", tags=["gift"], lines=[LINE]),
+        order("o1", "1", lines=[replace(LINE, discount=1)]),
+        Product("p1", title="Mug", published_at=NOW),
+        Product("p1", title="Mug", price=1000),
+    ],
+    ids=[
+        "postcode",
+        "latitude",
+        "longitude",
+        "trait",
+        "discount",
+        "tag",
+        "line",
+        "published",
+        "price",
+    ],
+)
+def test_every_fact_is_a_change(shop: Shop, changed: Record) -> None:
+    shop.save(Product("p1", title="Mug"), customer("1"), order("o1", "1", lines=[LINE]))
+    shop.clean()
+    assert shop.save(changed).written == 1
+    assert shop.dirty() == {shop.profile("1")}
+
+
+def test_prices_are_remembered(shop: Shop, store: Store) -> None:
+    shop.save(Product("p1", price=1000, published_at=NOW - DAY))
+    shop.save(Product("p1", price=800, published_at=NOW - DAY), at=NOW + HOUR)
+    assert rows(store, "SELECT price FROM products") == [(800,)]
+    assert rows(store, "SELECT price FROM product_history ORDER BY since") == [(1000,), (800,)]
+
+
+def test_long_lists_of_an_order_are_cut_between_two_elements(shop: Shop, store: Store) -> None:
+    tags = [f"größe-{n}" for n in range(300)]
+    many = order("o1", "1", tags=tags, discount_codes=tags)
+    shop.save(many, order("o2", "1", tags=["ö" * 1000], discount_codes=["x", "ö" * 1000]))
+    frame = store.frames([shop.profile("1")]).orders
+    cut = unpack(frame["tags"][0])
+    assert cut == tags[: len(cut)]
+    assert len(cut) > 80
+    assert unpack(frame["discount_codes"][0]) == cut
+    assert frame["tags"].tolist()[1] == ""
+    assert unpack(frame["discount_codes"].tolist()[1]) == ["x"]
 
 
 def test_an_older_record_does_not_overwrite_a_newer_one(shop: Shop) -> None:
