@@ -1,22 +1,22 @@
-"""Customers as plain objects, the frames made from them, and random ones."""
+"""Customers as plain objects, and the frames made from them."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from segmentd.segmenter.frames import (
+    EVENT_COLUMNS,
     LINE_COLUMNS,
+    MEMBERSHIP_COLUMNS,
     ORDER_COLUMNS,
     PRODUCT_COLUMNS,
     PROFILE_COLUMNS,
     REFUND_COLUMNS,
+    TRAIT_COLUMNS,
     Frames,
     pack,
 )
@@ -31,6 +31,8 @@ class Product:
     vendor: str | None = None
     tags: list[str] = field(default_factory=list)
     categories: list[str] = field(default_factory=list)
+    published_at: int | None = None
+    price: int | None = None
 
 
 @dataclass
@@ -38,6 +40,7 @@ class Line:
     product: Product | None
     quantity: int
     amount: int
+    discount: int | None = 0
 
 
 @dataclass
@@ -52,6 +55,31 @@ class Order:
     codes: list[str] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     refunds: list[tuple[int, int]] = field(default_factory=list)
+    """When and how much."""
+    discount: int | None = 0
+    tags: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Event:
+    """Something that happened at ``at``: a page that was seen, a checkout that was begun."""
+
+    id: int
+    name: str
+    at: int
+    amount: int | None = None
+    ended_at: int | None = None
+    properties: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Membership:
+    """One time of being a member: a row of the stored history."""
+
+    segment: str
+    entered_at: int
+    left_at: int | None = None
+    lapsing_at: int | None = None
 
 
 @dataclass
@@ -68,151 +96,173 @@ class Person:
     sms_consent: str | None = None
     tags: list[str] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
+    postcode: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    events: list[Event] = field(default_factory=list)
+    traits: dict[str, str] = field(default_factory=dict)
+    memberships: list[Membership] = field(default_factory=list)
+    source: str = "shop"
+
+    @property
+    def customer_id(self) -> str:
+        return f"c{self.id}"
 
 
 def frames(people: Sequence[Person], products: Sequence[Product] = ()) -> Frames:
     """The frames of some people, as the store would read them."""
+    orders = [(person, order) for person in people for order in person.orders]
+    lines = [_line(p, order, line) for p, order in orders for line in order.lines]
+    refunds = [_refund(p, order, refund) for p, order in orders for refund in order.refunds]
     return Frames(
-        _frame(PROFILE_COLUMNS, (_profile(person) for person in people)),
-        _frame(ORDER_COLUMNS, (_order(p, o) for p in people for o in p.orders)),
-        _frame(LINE_COLUMNS, (_line(p, o, n) for p in people for o in p.orders for n in o.lines)),
+        _frame(PROFILE_COLUMNS, map(_profile, people), {"profile_id"}),
+        _frame(ORDER_COLUMNS, (_order(*each) for each in orders), _HEAD),
+        _frame(LINE_COLUMNS, lines, {*_HEAD, "product_id", "quantity"}),
+        _frame(REFUND_COLUMNS, refunds, {*_HEAD, "created_at"}),
+        _frame(PRODUCT_COLUMNS, map(_product, products), {"product_id"}),
         _frame(
-            REFUND_COLUMNS, (_refund(p, o, r) for p in people for o in p.orders for r in o.refunds)
+            EVENT_COLUMNS,
+            (_event(p, event) for p in people for event in p.events),
+            {"event_id", "profile_id", "at"},
         ),
-        _frame(PRODUCT_COLUMNS, (_product(product) for product in products)),
+        _frame(
+            TRAIT_COLUMNS,
+            (_trait(p, name, value) for p in people for name, value in p.traits.items()),
+            {"profile_id"},
+        ),
+        _frame(
+            MEMBERSHIP_COLUMNS,
+            (_membership(p, row) for p in people for row in p.memberships),
+            {"profile_id", "entered_at"},
+        ),
     )
 
 
-_INTEGERS = {"profile_id", "order_id", "placed_at", "counted", "product_id", "quantity"}
-_FLOATS = {"cancelled_at", "total", "amount", "created_at"}
+Row = Mapping[str, Any]
+_HEAD = {"order_id", "profile_id", "placed_at", "counted"}
+_FLOATS = {
+    "amount",
+    "cancelled_at",
+    "created_at",
+    "discount",
+    "ended_at",
+    "lapsing_at",
+    "latitude",
+    "left_at",
+    "longitude",
+    "price",
+    "published_at",
+    "total",
+}
 
 
-def _frame(columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
-    frame = pd.DataFrame(list(rows), columns=list(columns), dtype=object)
+def _frame(columns: Sequence[str], rows: Iterable[Row], integers: set[str]) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        [[row[name] for name in columns] for row in rows], columns=list(columns), dtype=object
+    )
     for name in columns:
-        if name in _INTEGERS:
+        if name in integers:
             frame[name] = frame[name].astype("int64")
-        if name in _FLOATS:
+        elif name in _FLOATS:
             frame[name] = frame[name].astype("float64")
     return frame
 
 
-def _profile(p: Person) -> tuple[Any, ...]:
-    place = (p.country, p.region, p.city)
-    states = (p.language, p.account_state, p.email_consent, p.sms_consent)
-    return (p.id, p.created_at, p.email, *place, *states, pack(p.tags))
+def _profile(person: Person) -> Row:
+    named = {name: getattr(person, name, None) for name in PROFILE_COLUMNS}
+    return {**named, "profile_id": person.id, "tags": pack(person.tags)}
 
 
-def _head(person: Person, order: Order) -> tuple[Any, ...]:
-    return (order.id, person.id, order.placed_at, order.cancelled_at, int(order.counted))
+def _head(person: Person, order: Order) -> Row:
+    return {
+        "order_id": order.id,
+        "profile_id": person.id,
+        "placed_at": order.placed_at,
+        "cancelled_at": order.cancelled_at,
+        "counted": int(order.counted),
+    }
 
 
-def _order(person: Person, order: Order) -> tuple[Any, ...]:
-    return (
-        *_head(person, order),
-        order.total,
-        order.channel,
-        order.country,
-        pack(order.codes),
-    )
+def _order(person: Person, order: Order) -> Row:
+    return {
+        **_head(person, order),
+        "total": order.total,
+        "discount": None if order.total is None else order.discount,
+        "channel": order.channel,
+        "country": order.country,
+        "discount_codes": pack(order.codes),
+        "tags": pack(order.tags),
+    }
 
 
-def _line(person: Person, order: Order, line: Line) -> tuple[Any, ...]:
-    product_id = line.product.id if line.product else -1
-    return (*_head(person, order), product_id, line.quantity, line.amount)
+def _line(person: Person, order: Order, line: Line) -> Row:
+    return {
+        **_head(person, order),
+        "product_id": line.product.id if line.product else -1,
+        "quantity": line.quantity,
+        "amount": line.amount,
+        "discount": line.discount,
+    }
 
 
-def _refund(person: Person, order: Order, refund: tuple[int, int]) -> tuple[Any, ...]:
-    order_id, profile_id, placed, cancelled, counted = _head(person, order)
-    return (order_id, profile_id, *refund, placed, cancelled, counted)
+def _refund(person: Person, order: Order, refund: tuple[int, int]) -> Row:
+    return {**_head(person, order), "created_at": refund[0], "amount": refund[1]}
 
 
-def _product(p: Product) -> tuple[Any, ...]:
-    return (p.id, p.remote_id, p.title, p.type, p.vendor, pack(p.tags), pack(p.categories))
+def _product(product: Product) -> Row:
+    return {
+        "product_id": product.id,
+        "remote_id": product.remote_id,
+        "title": product.title,
+        "product_type": product.type,
+        "vendor": product.vendor,
+        "tags": pack(product.tags),
+        "categories": pack(product.categories),
+        "published_at": product.published_at,
+        "price": product.price,
+    }
+
+
+def _event(person: Person, event: Event) -> Row:
+    return {
+        "event_id": event.id,
+        "profile_id": person.id,
+        "name": event.name,
+        "at": event.at,
+        "amount": event.amount,
+        "ended_at": event.ended_at,
+        "properties": pack(f"{key}={value}" for key, value in event.properties.items()),
+    }
+
+
+def _trait(person: Person, name: str, value: str) -> Row:
+    return {"profile_id": person.id, "name": name, "value": value}
+
+
+def _membership(person: Person, row: Membership) -> Row:
+    return {
+        "profile_id": person.id,
+        "segment": row.segment,
+        "entered_at": row.entered_at,
+        "left_at": row.left_at,
+        "lapsing_at": row.lapsing_at,
+    }
 
 
 PRODUCTS = [
     Product(
-        1, "gid://shopify/Product/11", "Red Shoe", "Shoes", "Acme", ["red", "Sale"], ["Footwear"]
+        1,
+        "gid://shopify/Product/11",
+        "Red Shoe",
+        "Shoes",
+        "Acme",
+        ["red", "Sale"],
+        ["Footwear"],
+        1_735_689_600,
+        9900,
     ),
-    Product(2, "12", "Blue Shoe", "Shoes", "Bolt", ["blue"], []),
+    Product(2, "12", "Blue Shoe", "Shoes", "Bolt", ["blue"], [], 1_769_900_400, 500),
     Product(3, "13", "Hat", None, None, [], ["Headwear", "Sale Items"]),
-    Product(4, "14", None, "Gift Card", "Acme", ["red"], []),
+    Product(4, "14", None, "Gift Card", "Acme", ["red"], [], 1_700_000_000, 2500),
+    Product(5, "15", "Crème brûlée", "Straße", "ÉCLAIR", ["Été"], ["Dessert"], 1_703_500_000),
 ]
-
-
-class Inventor:
-    """Makes people up around an instant, with many events near to the edges of days."""
-
-    def __init__(self, seed: int, zone: ZoneInfo, now: int) -> None:
-        self.random = random.Random(seed)
-        self.zone = zone
-        self.now = now
-        self.order_id = 0
-
-    def people(self, count: int) -> list[Person]:
-        """People with ids from 1."""
-        return [self._person(number) for number in range(1, count + 1)]
-
-    def instant(self) -> int:
-        """An instant: at an edge of a day, an exact number of hours ago, or anywhere."""
-        pick = self.random.random()
-        today = datetime.fromtimestamp(self.now, self.zone).date()
-        if pick < 0.5:
-            back = self.random.choice(
-                [0, 1, 2, 6, 7, 8, 29, 30, 31, 60, 89, 90, 91, 364, 365, -1, -3]
-            )
-            return self._midnight(today - timedelta(back)) + self.random.choice([-1, 0, 1, 43_200])
-        if pick < 0.7:
-            hours = self.random.choice([0, 1, 24, 48, -1])
-            return self.now - hours * 3600 + self.random.choice([-1, 0, 1])
-        return self.now - self.random.randrange(-5 * 86_400, 500 * 86_400)
-
-    def _midnight(self, day: date) -> int:
-        return int(datetime(day.year, day.month, day.day, tzinfo=self.zone).timestamp())
-
-    def _maybe(self, *choices: Any) -> Any:
-        return self.random.choice([None, *choices])
-
-    def _person(self, number: int) -> Person:
-        pick = self.random.choice
-        return Person(
-            number,
-            self._maybe(self.instant(), self.instant(), self.instant()),
-            self._maybe(f"p{number}@Mail.example", f"p{number}@shopper.example"),
-            self._maybe("DE", "US"),
-            self._maybe("CA", "BE"),
-            self._maybe("Los Angeles", "Berlin"),
-            self._maybe("de", "en", "EN"),
-            self._maybe("ENABLED", "DISABLED"),
-            self._maybe("SUBSCRIBED", "UNSUBSCRIBED"),
-            self._maybe("SUBSCRIBED", "PENDING"),
-            self.random.sample(["VIP", "wholesale", "new-ish", "O'Hara"], pick([0, 0, 1, 2])),
-            [self._order() for _ in range(pick([0, 0, 1, 1, 2, 3, 6]))],
-        )
-
-    def _order(self) -> Order:
-        self.order_id += 1
-        placed = self.instant()
-        pick, chance = self.random.choice, self.random.random
-        total = pick([0, 999, 1000, 1001, 5000, 12_345])
-        refunds = [
-            (placed + pick([0, 3600, 86_400 * 20]), pick([1, 500, 1000]))
-            for _ in range(pick([0, 0, 0, 1, 2]))
-        ]
-        return Order(
-            self.order_id,
-            placed,
-            None if chance() < 0.05 else total,
-            placed + pick([60, 86_400, 86_400 * 40]) if chance() < 0.15 else None,
-            chance() < 0.9,
-            self._maybe("web", "POS", "42"),
-            self._maybe("DE", "FR"),
-            pick([[], [], ["SUMMER"], ["Winter", "x"]]),
-            [self._line() for _ in range(pick([0, 1, 1, 2, 3]))],
-            refunds,
-        )
-
-    def _line(self) -> Line:
-        product = self.random.choice([None, *PRODUCTS])
-        return Line(product, self.random.choice([1, 2, 5]), self.random.choice([0, 500, 1000]))

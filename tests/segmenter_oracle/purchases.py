@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from segmentd.segmenter.frames import PRODUCT_COLUMNS, PROFILE_COLUMNS, REFUND_COLUMNS, Frames
+from segmentd.segmenter.frames import (
+    EVENT_COLUMNS,
+    MEMBERSHIP_COLUMNS,
+    PRODUCT_COLUMNS,
+    PROFILE_COLUMNS,
+    REFUND_COLUMNS,
+    TRAIT_COLUMNS,
+    Frames,
+)
 
 
 class Purchases:
@@ -29,6 +38,9 @@ class Purchases:
             self._lines(lines, names),
             self._refunds(),
             _products(names, products),
+            _nothing(EVENT_COLUMNS),
+            _nothing(TRAIT_COLUMNS),
+            _nothing(MEMBERSHIP_COLUMNS),
         )
 
     def _has(self, name: str) -> bool:
@@ -49,9 +61,11 @@ class Purchases:
                 "cancelled_at": np.nan,
                 "counted": 1,
                 "total": rows["total_cents"].astype("float64"),
+                "discount": 0.0,
                 "channel": None,
                 "country": rows["country_code"],
                 "discount_codes": "",
+                "tags": "",
                 "name": rows["order_id"],
             }
         )
@@ -68,16 +82,21 @@ class Purchases:
             product_id=lines["product_id"].map(number).astype("int64"),
             quantity=lines["quantity"].astype("int64"),
             amount=lines["amount_cents"].astype("float64"),
+            discount=0.0,
         )
 
     def _refunds(self) -> pd.DataFrame:
         if not self._has("refunds"):
-            return pd.DataFrame(columns=list(REFUND_COLUMNS))
+            return _nothing(REFUND_COLUMNS)
         refunds = self._of_orders(self._read("refunds"))
         return refunds.assign(
             created_at=_seconds(refunds["created_at"]),
             amount=refunds["amount_cents"].astype("float64"),
         )
+
+
+def _nothing(columns: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(columns=list(columns))
 
 
 def _seconds(column: pd.Series[str]) -> npt.NDArray[np.int64]:
@@ -88,6 +107,9 @@ def _seconds(column: pd.Series[str]) -> npt.NDArray[np.int64]:
 def _profiles(customers: pd.DataFrame) -> pd.DataFrame:
     profiles = pd.DataFrame(index=customers.index, columns=list(PROFILE_COLUMNS), dtype=object)
     profiles["profile_id"] = np.arange(1, len(customers) + 1)
+    profiles["source"] = "shop"
+    profiles["customer_id"] = customers["customer_id"]
+    profiles[["latitude", "longitude"]] = np.nan
     profiles["created_at"] = _seconds(customers["created_at"]).astype(np.float64)
     profiles["country"] = customers["country_code"]
     profiles["tags"] = ""
@@ -101,4 +123,5 @@ def _products(names: list[str], known: pd.DataFrame) -> pd.DataFrame:
     products["remote_id"] = names
     products["product_type"] = [types.get(name) for name in names]
     products["tags"] = products["categories"] = ""
+    products[["published_at", "price"]] = np.nan
     return products

@@ -15,7 +15,8 @@ from segmentd.segmenter.language import text
 from segmentd.segmenter.parser import parse
 from segmentd.segmenter.ruleset import Ruleset, Shop, compile_rules
 from segmentd.segmenter.thresholds import threshold
-from segmenter_oracle.histories import PRODUCTS, Inventor, Person, frames
+from segmenter_oracle.histories import PRODUCTS, Person, frames
+from segmenter_oracle.inventor import Inventor
 from segmenter_oracle.plain import World, member
 from segmenter_oracle.rules import random_rule
 
