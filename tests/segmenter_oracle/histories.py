@@ -264,5 +264,4 @@ PRODUCTS = [
     Product(2, "12", "Blue Shoe", "Shoes", "Bolt", ["blue"], [], 1_769_900_400, 500),
     Product(3, "13", "Hat", None, None, [], ["Headwear", "Sale Items"]),
     Product(4, "14", None, "Gift Card", "Acme", ["red"], [], 1_700_000_000, 2500),
-    Product(5, "15", "Crème brûlée", "Straße", "ÉCLAIR", ["Été"], ["Dessert"], 1_703_500_000),
 ]

@@ -9,6 +9,10 @@ from zoneinfo import ZoneInfo
 
 from segmenter_oracle.histories import PRODUCTS, Event, Line, Membership, Order, Person
 
+CATALOGUE = [
+    *PRODUCTS,
+    Product(5, "15", "Crème brûlée", "Straße", "ÉCLAIR", ["Été"], ["Dessert"], 1_703_500_000),
+]
 EVENT_NAMES = (
     "checkout",
     "checkout",
@@ -120,7 +124,7 @@ class Inventor:
     def _line(self) -> Line:
         pick = self.random.choice
         return Line(
-            pick([None, *PRODUCTS]),
+            pick([None, *CATALOGUE]),
             pick([1, 1, 2, 5, 0]),
             pick([0, 500, 1000]),
             pick([0, 0, 100, None]),

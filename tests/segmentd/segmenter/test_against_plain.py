@@ -15,8 +15,8 @@ from segmentd.segmenter.language import text
 from segmentd.segmenter.parser import parse
 from segmentd.segmenter.ruleset import Ruleset, Shop, compile_rules
 from segmentd.segmenter.thresholds import threshold
-from segmenter_oracle.histories import PRODUCTS, Person, frames
-from segmenter_oracle.inventor import Inventor
+from segmenter_oracle.histories import Person, frames
+from segmenter_oracle.inventor import CATALOGUE, Inventor
 from segmenter_oracle.plain import World, member
 from segmenter_oracle.rules import random_rule
 
@@ -39,7 +39,7 @@ class Case:
         self.zone = ZoneInfo(zone)
         self.now = int(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp())
         self.people = Inventor(seed, self.zone, self.now).people(PEOPLE)
-        self.frames = frames(self.people, PRODUCTS)
+        self.frames = frames(self.people, CATALOGUE)
         chooser = random.Random(seed)
         rules = {f"rule{number}": random_rule(chooser) for number in range(RULES)}
         self.ruleset = compile_rules(rules, Shop(zone, "EUR"))
