@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Row, Table, func, select
 
 from segmentd.domain.identity import email_key
-from segmentd.store.engine import Database
+from segmentd.store.history import HistoryStore
 from segmentd.store.tables import CursorRow
 
 _T = CursorRow.metadata.tables
@@ -122,10 +122,8 @@ class Status:
     rejected: int = 0
 
 
-class ReadStore:
+class ReadStore(HistoryStore):
     """The questions of the command line."""
-
-    _database: Database
 
     def status(self) -> Status:
         """How things stand, in one consistent view."""
