@@ -1,0 +1,48 @@
+"""What the parts of an evaluation may ask of it; ``conditions.Conditions`` answers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from segmentd.segmenter.columns import TermColumn
+from segmentd.segmenter.events import EventTable
+from segmentd.segmenter.facts import Facts
+from segmentd.segmenter.fields import Kind
+from segmentd.segmenter.language import Events, Leaf, Subject
+from segmentd.segmenter.predicates import Bools, Floats
+
+
+class Evaluation(Protocol):
+    """One partition of profiles at one instant: all arrays have one value per profile, or one per
+    row of an event table."""
+
+    facts: Facts
+    members: dict[str, Bools]
+    """Final memberships of the segments that are decided so far in this pass."""
+
+    def truth(self, leaf: Leaf) -> Bools:
+        """For whom the condition holds."""
+
+    def due(self, leaf: Leaf) -> Floats | None:
+        """When (epoch seconds, after now) time alone may change it; NaN or None for never."""
+
+    def kind(self, subject: Subject) -> Kind:
+        """Of what type the subject is."""
+
+    def numbers(self, subject: Subject, kind: Kind | None = None) -> Floats:
+        """Minor units, plain numbers, or epoch seconds of dates; NaN where missing.
+
+        A subject of Kind ANY is read as ``kind`` (``Kind.DATE`` for dates), else as plain numbers.
+        """
+
+    def ranked(self, subject: Subject) -> Floats:
+        """The same, but NaN where an aggregate has no matching event at all."""
+
+    def terms(self, subject: Subject) -> TermColumn:
+        """Texts or lists of texts."""
+
+    def table(self, events: Events) -> EventTable | None:
+        """The rows that count now of what the function looks at; None where nothing fills it."""
+
+    def rows(self, events: Events) -> Bools:
+        """Which of these rows fulfil all filters among the parameters."""
