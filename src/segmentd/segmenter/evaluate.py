@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import reduce
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,22 @@ from segmentd.segmenter.conditions import Conditions
 from segmentd.segmenter.facts import Facts
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.instants import Clock
-from segmentd.segmenter.language import And, Condition, Expression, Matches, Not, Or, field_of
+from segmentd.segmenter.language import And, Expression, Not, Or, Variable
 from segmentd.segmenter.predicates import Bools
 from segmentd.segmenter.ruleset import Ruleset
+
+
+class Decision(NamedTuple):
+    """Who belongs where; all three have the index ``profile_id``."""
+
+    members: pd.DataFrame
+    """One boolean column per segment key."""
+    due: pd.Series[float]
+    """The earliest instant after ``now`` (epoch seconds, NaN for never) at which time alone may
+    change a membership."""
+    lapsing: pd.DataFrame
+    """For each segment with grace the instant (epoch seconds) since which a member fulfils its
+    rule no longer; NaN for everybody else."""
 
 
 def values(ruleset: Ruleset, frames: Frames, now: datetime) -> pd.DataFrame:
@@ -25,7 +39,8 @@ def values(ruleset: Ruleset, frames: Frames, now: datetime) -> pd.DataFrame:
     missing), plus ``orders`` and ``last_order_at`` (epoch seconds, NaN without an order).
     """
     facts = Facts(frames, Clock(ruleset.shop.time_zone, now))
-    columns = {name: facts.numbers(field_of(name)) for name in ruleset.expressions}
+    conditions = Conditions(facts, ruleset.shop, {})
+    columns = {name: conditions.ranked(subject) for name, subject in ruleset.relatives.items()}
     columns["orders"] = facts.numbers("number_of_orders")
     columns["last_order_at"] = facts.numbers("last_order_date")
     return pd.DataFrame(columns, index=facts.index)
@@ -33,33 +48,33 @@ def values(ruleset: Ruleset, frames: Frames, now: datetime) -> pd.DataFrame:
 
 def evaluate(
     ruleset: Ruleset, frames: Frames, now: datetime, thresholds: Mapping[str, str]
-) -> tuple[pd.DataFrame, pd.Series[float]]:
-    """``(members, due)`` for every profile of the frames; index ``profile_id``.
+) -> Decision:
+    """Decide for every profile of the frames.
 
-    ``members``: one boolean column per segment key. ``due``: the earliest instant after ``now``
-    (epoch seconds, NaN for never) at which time alone may change a membership. ``now`` counts in
-    whole seconds. A condition whose threshold is absent or ``insufficient`` is false. An account
-    created after ``now`` that has not ordered before belongs nowhere.
+    ``now`` counts in whole seconds. A condition whose threshold is absent or ``insufficient`` is
+    false. An account created after ``now`` that has not ordered before belongs nowhere.
     """
     facts = Facts(frames, Clock(ruleset.shop.time_zone, now))
-    conditions = Conditions(facts, ruleset.shop.currency, thresholds)
+    conditions = Conditions(facts, ruleset.shop, thresholds)
     members = {key: facts.exists & holds(rule, conditions) for key, rule in ruleset.rules.items()}
     due = facts.next_event
     for leaf in ruleset.leaves:
         leaf_due = conditions.due(leaf)
         due = due if leaf_due is None else np.fmin(due, leaf_due)
     frame = pd.DataFrame(members, index=facts.index, columns=list(ruleset.keys), dtype=bool)
-    return frame, pd.Series(due, index=facts.index, name="due")
+    return Decision(frame, pd.Series(due, index=facts.index, name="due"), frame.iloc[:, :0])
 
 
 def holds(expression: Expression, conditions: Conditions) -> Bools:
     """For whom a rule or a part of it holds."""
     match expression:
-        case Condition() | Matches():
-            return conditions.truth(expression)
         case Not(part):
             return ~holds(part, conditions)
         case And(parts):
             return reduce(np.logical_and, [holds(part, conditions) for part in parts])
         case Or(parts):
             return reduce(np.logical_or, [holds(part, conditions) for part in parts])
+        case Variable(name):
+            raise AssertionError(f"${name} was not bound")
+        case _:
+            return conditions.truth(expression)

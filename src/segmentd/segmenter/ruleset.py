@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from segmentd.domain.errors import ConfigError, RuleError
-from segmentd.segmenter.check import check, fields_used
-from segmentd.segmenter.fields import FIELDS, FUNCTIONS
-from segmentd.segmenter.language import (
-    Condition,
-    Expression,
-    Leaf,
-    Matches,
-    Name,
-    expression_of,
-    leaves,
-)
+from segmentd.segmenter import demands
+from segmentd.segmenter.check import check
+from segmentd.segmenter.language import Expression, Leaf, Subject, leaves
 from segmentd.segmenter.parser import parse
 
 
 @dataclass(frozen=True, slots=True)
 class Shop:
     """What a rule's words depend on: days are days of ``time_zone`` (an IANA name), money is in
-    major units of ``currency`` (ISO 4217)."""
+    major units of ``currency`` (ISO 4217), weeks begin with ``week_start`` (0 Monday, 6 Sunday)."""
 
     time_zone: str
     currency: str
+    week_start: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,43 +38,38 @@ class Ruleset:
     @property
     def leaves(self) -> tuple[Leaf, ...]:
         """Every condition once, however many rules share it."""
-        return tuple(dict.fromkeys(self._leaves()))
+        return tuple(dict.fromkeys(leaf for rule in self.rules.values() for leaf in leaves(rule)))
+
+    @property
+    def relatives(self) -> Mapping[str, Subject]:
+        """Store-relative values that are needed, by name: what each is computed of."""
+        found = dict(pair for leaf in self.leaves for pair in demands.relatives(leaf))
+        return {name: found[name] for name in sorted(found)}
 
     @property
     def expressions(self) -> tuple[str, ...]:
-        """Store-relative values that are needed, e.g. ``TOP 10% amount_spent``; sorted."""
-        asked = (expression_of(leaf) for leaf in self._leaves() if isinstance(leaf, Condition))
-        return tuple(sorted({expression for expression in asked if expression}))
+        """Names of the store-relative values, e.g. ``TOP 10% amount_spent``; sorted."""
+        return tuple(self.relatives)
 
     @property
     def fields(self) -> frozenset[str]:
         """Names of all facts that the rules ask for, as sources declare what they fill."""
-        return frozenset(name for leaf in self._leaves() for name in fields_used(leaf))
+        return frozenset(name for key in self.rules for name in self.fields_of(key))
 
     def fields_of(self, key: str) -> frozenset[str]:
         """The same for one rule."""
-        return frozenset(name for leaf in leaves(self.rules[key]) for name in fields_used(leaf))
+        return frozenset(demands.facts(self.rules[key]))
 
     @property
     def needs(self) -> frozenset[str]:
-        """Which frames beside the profiles are read: of ``orders``, ``lines``, ``refunds``.
+        """Which frames beside the profiles are read: ``orders``, ``lines``, ``refunds``,
+        ``events``, ``traits``, and ``memberships:KEY`` for a segment's history.
 
         Orders always: they tell who was known at a time. ``lines`` includes the products. Frames
         not named may be empty.
         """
-        needed = (name for leaf in self._leaves() for name in _needs(leaf))
+        needed = (name for rule in self.rules.values() for name in demands.frames(rule))
         return frozenset({"orders", *needed})
-
-    def _leaves(self) -> Iterator[Leaf]:
-        for rule in self.rules.values():
-            yield from leaves(rule)
-
-
-def _needs(leaf: Leaf) -> tuple[str, ...]:
-    if isinstance(leaf, Matches):
-        return FUNCTIONS[leaf.function].needs
-    names = [leaf.field, *(o.value for o in leaf.operands if isinstance(o, Name))]
-    return tuple(frame for name in names if name in FIELDS for frame in FIELDS[name].needs)
 
 
 def compile_rules(rules: Mapping[str, str], shop: Shop) -> Ruleset:

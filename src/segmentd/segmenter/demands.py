@@ -1,0 +1,86 @@
+"""What a rule asks for: facts of a source, frames, values of the whole store, other segments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from segmentd.segmenter.fields import FUNCTIONS, Field, find_field
+from segmentd.segmenter.language import (
+    Aggregate,
+    Call,
+    Condition,
+    Events,
+    Leaf,
+    Member,
+    Name,
+    Scaled,
+    Share,
+    Statistic,
+    Subject,
+    nodes,
+)
+from segmentd.segmenter.spelling import relative_name
+
+
+def facts(tree: Any) -> Iterator[str]:
+    """The names, as sources declare what they fill, of all fields and functions below a node.
+
+    A property that no source fills yet comes as ``orders_placed.location_id``.
+    """
+    for node in nodes(tree):
+        match node:
+            case Name(name) | Call("anniversary", name) if find_field(name):
+                yield name
+            case Events(function):
+                yield function.replace("storefront_event.", "storefront.")
+                for name, field in _properties(node):
+                    if not field.filled:
+                        yield f"{function}.{name}"
+
+
+def frames(tree: Any) -> Iterator[str]:
+    """The frames that are read for all below a node, as ``Ruleset.needs`` names them."""
+    for node in nodes(tree):
+        match node:
+            case Name(name) | Call("anniversary", name):
+                yield from _needs(find_field(name))
+            case Call("ENTERED" | "LEFT", segment):
+                yield f"memberships:{segment}"
+            case Aggregate(name, Events(function)):
+                yield from _needs(FUNCTIONS[function].aggregate(name))
+            case Events(function):
+                yield from FUNCTIONS[function].needs
+                for _, field in _properties(node):
+                    yield from field.needs
+
+
+def relatives(leaf: Leaf) -> Iterator[tuple[str, Subject]]:
+    """Name and subject of each store-relative value that a condition is compared with."""
+    if isinstance(leaf, Condition):
+        for operand in leaf.operands:
+            relative = operand.operand if isinstance(operand, Scaled) else operand
+            if isinstance(relative, Share | Statistic):
+                yield relative_name(relative, leaf.subject), leaf.subject
+
+
+def segments(tree: Any) -> Iterator[Member | Call]:
+    """Where another segment is referred to, or when somebody entered or left it."""
+    for node in nodes(tree):
+        match node:
+            case Member() | Call("ENTERED" | "LEFT"):
+                yield node
+
+
+def _properties(events: Events) -> Iterator[tuple[str, Field]]:
+    function = FUNCTIONS[events.function]
+    for parameter in events.parameters:
+        for node in nodes(parameter):
+            if isinstance(node, Name):
+                field = function.find(node.value) or function.aggregate(node.value)
+                if field is not None:
+                    yield node.value, field
+
+
+def _needs(field: Field | None) -> tuple[str, ...]:
+    return field.needs if field else ()
