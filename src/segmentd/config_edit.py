@@ -1,0 +1,114 @@
+"""Changes to configuration files: what a person wrote around them stays as it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from segmentd.domain.errors import ConfigError
+
+
+def segment_table(key: str, values: Mapping[str, Any]) -> str:
+    """``[segments.KEY]`` with its values, as it is pasted into a file."""
+    table = tomlkit.table()
+    for name, value in values.items():
+        table.add(name, value)
+    return f"[segments.{key}]\n{table.as_string()}"
+
+
+def add_segment(path: Path, key: str, values: Mapping[str, Any]) -> None:
+    """Write a new ``[segments.KEY]`` at the end of a file.
+
+    ConfigError, and the file stays as it is, for a file that is no TOML or cannot be written, or
+    that has such a table already.
+    """
+    before = _read(path)
+    parsed = _parsed(path, before)
+    if key in parsed.get("segments", {}):
+        raise ConfigError(f"{path}: [segments.{key}] is there already")
+    gap = "" if not before or before.endswith("\n\n") else "\n" if before.endswith("\n") else "\n\n"
+    after = before + gap + segment_table(key, values)
+    wanted = {**parsed, "segments": {**parsed.get("segments", {}), key: dict(values)}}
+    _replace(path, after, wanted)
+
+
+def set_where(path: Path, key: str, where: str) -> Path:
+    """Give a segment another rule, wherever it stands; returns the changed file.
+
+    ``path``: the main file; those that it includes are searched too. ConfigError as above.
+    """
+    home = _home(path, key)
+    document = tomlkit.parse(_read(home))
+    table: Any = document["segments"][key]
+    if "where" not in table:
+        raise ConfigError(
+            f"{home}: [segments.{key}] is made from a preset; write a where in its place"
+        )
+    wanted = tomllib.loads(_read(home))
+    wanted["segments"][key]["where"] = where
+    table["where"] = where
+    _replace(home, tomlkit.dumps(document), wanted)
+    return home
+
+
+def _home(path: Path, key: str) -> Path:
+    parsed = _parsed(path, _read(path))
+    patterns = parsed.get("include", [])
+    # Path.glob refuses absolute patterns
+    names = [n for p in patterns for n in sorted(glob(str(p), root_dir=path.parent))]  # noqa: PTH207
+    files: list[Path] = [path, *(path.parent / name for name in names)]
+    for file in files:
+        if key in _parsed(file, _read(file)).get("segments", {}):
+            return file
+    raise ConfigError(f"there is no segment {key!r} in {path}")
+
+
+def _read(path: Path) -> str:
+    try:
+        # as it is: line ends too
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"there is no {path}", hint="segmentd init") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is no valid TOML: {error}") from None
+
+
+def _replace(path: Path, text: str, wanted: Mapping[str, Any]) -> None:
+    """Put ``text`` in the place of a file in one step, if it says exactly what is wanted."""
+    try:
+        says_it = tomllib.loads(text) == wanted
+    except (tomllib.TOMLDecodeError, TOMLKitError):
+        says_it = False
+    if not says_it:
+        raise ConfigError(f"{path} is written in a way that cannot be edited; change it by hand")
+    target = path.resolve()
+    try:
+        number, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(number, "wb") as file:
+                file.write(text.encode("utf-8"))
+                file.flush()
+                os.fsync(file.fileno())
+            shutil.copymode(target, name)
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
