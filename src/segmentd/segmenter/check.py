@@ -2,186 +2,238 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection
+
+import re2
 
 from segmentd.domain.suggest import did_you_mean
 from segmentd.segmenter.fields import (
-    FIELDS,
     FUNCTIONS,
-    NUMERIC,
-    UNFILLED_PARAMETERS,
     Field,
+    Function,
     Kind,
-    find_field,
+    subject_field,
 )
 from segmentd.segmenter.language import (
-    COMPARISONS,
-    PATTERNS,
+    Aggregate,
+    And,
+    Call,
     Condition,
-    Day,
+    Events,
     Expression,
     Leaf,
     Matches,
-    Moment,
+    Member,
     Name,
-    Number,
-    Offset,
-    Operand,
-    Period,
-    Share,
-    Statistic,
+    Not,
+    Or,
+    Position,
+    Sample,
+    Sequence,
+    Subject,
     Text,
-    Truth,
-    leaves,
-    operand_text,
+    Variable,
+)
+from segmentd.segmenter.names import (
+    known_field,
+    known_function,
+    known_list,
+    label,
+    refuse_function,
+    refuse_variable,
+)
+from segmentd.segmenter.operands import (
+    check_distance,
+    check_operand,
+    check_operator,
+    check_word,
+    is_relative,
+    refuse_operand,
+    subject_of,
 )
 from segmentd.segmenter.parser import fail
+from segmentd.segmenter.spelling import operand_text
 
-_RANGE = frozenset({*COMPARISONS, "BETWEEN", "IN", "IS NULL"})
-_OPERATORS: Mapping[Kind, frozenset[str]] = {
-    Kind.MONEY: _RANGE,
-    Kind.COUNT: _RANGE,
-    Kind.RATIO: _RANGE,
-    Kind.DATE: _RANGE,
-    Kind.TEXT: frozenset({"=", "IN", "IS NULL", *PATTERNS}),
-    Kind.CHOICE: frozenset({"=", "IN", "IS NULL"}),
-    Kind.ID: frozenset({"=", "IN", "IS NULL"}),
-    Kind.LIST: frozenset({"IS NULL", *PATTERNS}),
-    Kind.TERMS: frozenset({"=", "IN", "IS NULL", *PATTERNS}),
-    Kind.TRUTH: frozenset({"=", "IS NULL"}),
-    Kind.ANY: _RANGE | frozenset(PATTERNS),
-}
-_DATES: tuple[type, ...] = (Day, Moment, Offset)
-_VALUES: Mapping[Kind, tuple[type, ...]] = {
-    Kind.MONEY: (Number,),
-    Kind.COUNT: (Number,),
-    Kind.RATIO: (Number,),
-    Kind.DATE: _DATES,
-    Kind.TEXT: (Text,),
-    Kind.CHOICE: (Text,),
-    Kind.ID: (Text, Number),
-    Kind.LIST: (Text,),
-    Kind.TERMS: (Text,),
-    Kind.TRUTH: (Truth,),
-    Kind.ANY: (Text, Number, Truth, *_DATES),
-}
-_EXAMPLES: Mapping[Kind, str] = {
-    Kind.MONEY: "a number such as 100.50",
-    Kind.COUNT: "a number such as 3",
-    Kind.RATIO: "a number such as 0.5 or 50%",
-    Kind.DATE: "a date such as 2026-01-31, -90d or today",
-    Kind.ID: "an id such as 123 or 'abc'",
-    Kind.TRUTH: "true or false",
-    Kind.ANY: "a value",
-}
+_PLACE = "customer_within_distance"
 
 
-def check(expression: Expression) -> None:
-    """Raise RuleError at the first name that is unknown or use that has no meaning."""
-    for leaf in leaves(expression):
-        if isinstance(leaf, Matches):
-            _matches(leaf)
+def check(expression: Expression, segments: Collection[str] | None = None) -> None:
+    """Raise RuleError at the first name that is unknown or use that has no meaning.
+
+    ``segments``: the keys that ``segment('…')`` may name; None leaves them unchecked. Variables are
+    bound before: only those of FITTED may still stand in the place of a value.
+    """
+    _Checker(segments).expression(expression)
+
+
+class _Checker:
+    def __init__(self, segments: Collection[str] | None) -> None:
+        self._segments = segments
+
+    def expression(self, expression: Expression) -> None:
+        match expression:
+            case Not(part):
+                self.expression(part)
+            case And(parts) | Or(parts):
+                for part in parts:
+                    self.expression(part)
+            case Variable():
+                refuse_variable(expression)
+            case _:
+                self._leaf(expression)
+
+    def _leaf(self, leaf: Leaf) -> None:
+        match leaf:
+            case Condition(subject):
+                self._condition(leaf, self._field(subject))
+            case Matches(events):
+                self._matches(events)
+            case Sequence(first, steps):
+                self._step(first)
+                for step in steps:
+                    self._step(step.events)
+                    if step.without:
+                        self._step(step.without)
+            case Member(segment):
+                self._segment(segment, leaf.at)
+            case Sample():
+                return
+
+    def _condition(self, condition: Condition, field: Field, called: str | None = None) -> None:
+        """``called``: the function that the condition is a filter of."""
+        check_operator(condition, field)
+        for operand in condition.operands:
+            other = subject_of(operand)
+            if called and (is_relative(operand) or (other and field.kind is not Kind.DATE)):
+                refuse_operand(condition, field, operand)
+            if isinstance(other, Name):
+                check_word(field, other)
+            elif other is not None:
+                self._field(other)
+            check_operand(condition, field, operand)
+            if condition.operator == "REGEX" and isinstance(operand, Text):
+                _check_pattern(operand)
+
+    # subjects
+
+    def _field(self, subject: Subject) -> Field:
+        match subject:
+            case Name():
+                known_field(subject)
+            case Call():
+                self._call(subject)
+            case Aggregate():
+                self._aggregate(subject)
+        field = subject_field(subject)
+        assert field is not None  # noqa: S101 - each of the three refuses what is unknown
+        return field
+
+    def _call(self, call: Call) -> None:
+        if call.name in {"ENTERED", "LEFT"}:
+            self._segment(call.argument, call.at)
+        elif call.name == "anniversary":
+            kind = known_field(Name(call.argument, call.at)).kind
+            if kind not in {Kind.DATE, Kind.ANY}:
+                fail(call.at, f"{label(call)} needs a date, {call.argument} is {kind}")
+        elif call.name in FUNCTIONS:
+            refuse_function(call.name, call)
         else:
-            _condition(leaf, _field(leaf), top=True)
+            near = did_you_mean(call.name, ["anniversary", "events", "segment"])
+            fail(call.at, f"unknown function '{call.name}'{near}")
 
+    def _aggregate(self, aggregate: Aggregate) -> None:
+        name, of = aggregate.name, aggregate.of
+        if isinstance(of, Name):
+            known_list(aggregate, of)
+        else:
+            function = self._events(of)
+            if of.function == _PLACE:
+                fail(aggregate.at, f"nothing can be counted OF {_PLACE}; use MATCHES")
+            if function.aggregate(name) is None:
+                near = did_you_mean(name, function.aggregates)
+                fail(aggregate.at, f"{of.function} has no aggregate '{name}'{near}")
+        if aggregate.every is None:
+            return
+        if isinstance(of, Name) or not (name == "count" or name.startswith("sum_")):
+            fail(aggregate.at, f"EVERY follows count and sums such as sum_amount, not {name}")
+        if aggregate.every.unit not in {"d", "w", "m", "y"}:
+            fail(aggregate.every.at, "EVERY is counted in whole days: d, w, m or y")
 
-def fields_used(leaf: Leaf) -> frozenset[str]:
-    """The names that a source must fill for this condition to mean anything."""
-    if isinstance(leaf, Matches):
-        unfilled = [
-            p.field for p in leaf.parameters if (leaf.function, p.field) in UNFILLED_PARAMETERS
-        ]
-        return frozenset({leaf.function, *(f"{leaf.function}.{name}" for name in unfilled)})
-    others = {operand.value for operand in leaf.operands if isinstance(operand, Name)}
-    return frozenset({leaf.field.partition("(")[0], *others})
+    def _segment(self, key: str, at: Position) -> None:
+        if self._segments is not None and key not in self._segments:
+            fail(at, f"there is no segment '{key}'{did_you_mean(key, self._segments)}")
 
+    # events
 
-def _field(condition: Condition) -> Field:
-    name = condition.field
-    field = find_field(name)
-    if field is None:
-        if name in FUNCTIONS:
-            fail(condition.at, f"{name} is a function: write {name} MATCHES ( … )")
-        fail(condition.at, f"unknown field '{name}'" + did_you_mean(name, [*FIELDS, *FUNCTIONS]))
-    return field
+    def _matches(self, events: Events) -> None:
+        function = known_function(events)
+        for parameter in events.parameters:
+            self._parameter(parameter, events, function, total=True)
+        if events.function == _PLACE:
+            check_distance(events)
 
+    def _events(self, events: Events) -> Function:
+        """Events that no MATCHES follows: parameters only narrow them down."""
+        function = known_function(events)
+        for parameter in events.parameters:
+            self._parameter(parameter, events, function, total=False)
+        return function
 
-def _matches(leaf: Matches) -> None:
-    function = FUNCTIONS.get(leaf.function)
-    if function is None:
-        if find_field(leaf.function):
-            fail(leaf.at, f"{leaf.function} is a field and has no MATCHES; compare it with a value")
-        suggestion = did_you_mean(leaf.function, FUNCTIONS)
-        fail(leaf.at, f"unknown function '{leaf.function}'" + suggestion)
-    known = function.parameters
-    seen: set[str] = set()
-    for parameter in leaf.parameters:
-        name = parameter.field
-        if name not in known:
-            suggestion = did_you_mean(name, known)
-            fail(parameter.at, f"{leaf.function} has no parameter '{name}'" + suggestion)
-        if name in seen:
-            fail(parameter.at, f"parameter '{name}' is given twice")
-        seen.add(name)
-        _condition(parameter, known[name], top=False)
+    def _step(self, events: Events) -> None:
+        if "date" not in self._events(events).properties:
+            fail(events.at, f"{events.function} has no date: it cannot stand in a sequence")
 
-
-def _condition(condition: Condition, field: Field, *, top: bool) -> None:
-    operator, name = condition.operator, condition.field
-    if operator not in _OPERATORS[field.kind]:
-        written = "!=" if operator == "=" and condition.negated else operator
-        allowed = _spelled(_OPERATORS[field.kind])
-        fail(
-            condition.at, f"{name} is {field.kind}: {written} is no operator for it; use {allowed}"
-        )
-    for operand in condition.operands:
-        _operand(condition, field, operand, top=top)
-
-
-def _spelled(operators: Iterable[str]) -> str:
-    order = [*COMPARISONS, "BETWEEN", "IN", *PATTERNS, "IS NULL"]
-    names = sorted(operators, key=order.index)
-    return " or ".join([", ".join(names[:-1]), names[-1]])
-
-
-def _operand(condition: Condition, field: Field, operand: Operand, *, top: bool) -> None:
-    match operand:
-        case Name():
-            _other_field(condition, field, operand, top=top)
-        case Share() | Statistic():
-            if field.kind not in NUMERIC or not top:
-                fail(operand.at, f"{operand_text(operand)} needs a number field of the customer")
-        case Period():
-            if field.kind not in {Kind.DATE, Kind.ANY}:
+    def _parameter(
+        self, parameter: Expression, events: Events, function: Function, *, total: bool
+    ) -> None:
+        match parameter:
+            case Not(part):
+                self._parameter(part, events, function, total=False)
+            case And(parts) | Or(parts):
+                for part in parts:
+                    self._parameter(part, events, function, total=False)
+            case Variable():
+                refuse_variable(parameter)
+            case Condition(Name(name)):
+                self._property(parameter, name, events, function, total=total)
+            case _:
+                example = next(iter(function.properties))
                 fail(
-                    operand.at,
-                    f"{operand_text(operand)} needs a date, {condition.field} is {field.kind}",
+                    parameter.at,
+                    f"inside of {events.function} (…) stand only its own parameters,"
+                    f" such as {example}",
                 )
-        case _:
-            _literal(condition, field, operand)
+
+    def _property(
+        self, condition: Condition, name: str, events: Events, function: Function, *, total: bool
+    ) -> None:
+        called = events.function
+        if found := function.find(name):
+            self._condition(condition, found, called)
+            return
+        made = function.aggregate(name)
+        if made is None:
+            near = did_you_mean(name, [*function.properties, *function.aggregates])
+            fail(condition.at, f"{called} has no parameter '{name}'{near}")
+        if not total:
+            fail(
+                condition.at,
+                f"{name} is taken over all that is left: it stands alone between the commas of"
+                f" {called} MATCHES (…)",
+            )
+        for operand in condition.operands:
+            if is_relative(operand):
+                written = f"{name} OF {called} (…) … {operand_text(operand)}"
+                fail(operand.at, f"write {written} to compare with the store")
+        self._condition(condition, made)
 
 
-def _other_field(condition: Condition, field: Field, other: Name, *, top: bool) -> None:
-    found = FIELDS.get(other.value) if top else None
-    if found is None:
-        expected = _EXAMPLES.get(field.kind, "a text in single quotes")
-        suggestion = did_you_mean(other.value, FIELDS) if top else ""
-        fail(other.at, f"expected {expected}, found '{other.value}'" + suggestion)
-    same = found.kind is field.kind or {found.kind, field.kind} <= NUMERIC - {Kind.MONEY}
-    if not same or field.kind is Kind.LIST:
-        fail(
-            other.at,
-            f"{condition.field} is {field.kind} and {other.value} is {found.kind}:"
-            " they cannot be compared",
-        )
-
-
-def _literal(condition: Condition, field: Field, operand: Operand) -> None:
-    if not isinstance(operand, _VALUES[field.kind]):
-        expected = _EXAMPLES.get(field.kind, "a text in single quotes")
-        fail(operand.at, f"{condition.field} expects {expected}, found {operand_text(operand)}")
-    if field.choices and isinstance(operand, Text) and operand.value not in field.choices:
-        fail(
-            operand.at,
-            f"{condition.field} is never '{operand.value}'; known: {', '.join(field.choices)}",
-        )
+def _check_pattern(pattern: Text) -> None:
+    options = re2.Options()
+    options.log_errors = False  # it would write to stderr itself
+    try:
+        re2.compile(pattern.value, options)
+    except re2.error as error:
+        reason, _, place = error.args[0].decode().partition(": ")
+        at = f" at '{place}'" if place not in {"", pattern.value} else ""
+        fail(pattern.at, f"{operand_text(pattern)} is no pattern: {reason}{at}")

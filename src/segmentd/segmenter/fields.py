@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from segmentd.segmenter.language import Aggregate, Call, Events, Name, Subject
+
 
 class Kind(StrEnum):
     """The type of a field; the value is the word for it in errors."""
@@ -101,9 +103,9 @@ class Function:
         operation, of = parts
         source = self.find(of)
         assert source is not None  # noqa: S101 - split has found it
-        kind = {"distinct": Kind.COUNT, "share": Kind.RATIO, "top_share": Kind.RATIO}.get(
-            operation, source.kind
-        )
+        kind = _MADE.get(operation, source.kind)
+        if kind is Kind.ANY and operation in _COMPUTED:
+            kind = Kind.COUNT
         words = _WORDS[operation].format(source.words)
         return dataclasses.replace(source, kind=kind, words=words)
 
@@ -128,6 +130,8 @@ AGGREGATES: Mapping[str, frozenset[Kind]] = {
 ``share``: of the property's sum over all of the customer's events. ``top_share``: the share of
 events that have the most frequent value of the property.
 """
+_MADE = {"distinct": Kind.COUNT, "share": Kind.RATIO, "top_share": Kind.RATIO}
+_COMPUTED = frozenset({"sum", "average", "min", "max", "median"})
 _WORDS = {
     "sum": "total of the {}",
     "average": "average {}",
@@ -385,3 +389,36 @@ def find_field(name: str) -> Field | None:
             whole = name.count(".") == (2 if prefix == "metafields." else 1)
             return found if whole else None
     return FIELDS.get(name)
+
+
+def subject_field(subject: Subject, function: Function | None = None) -> Field | None:
+    """The field that a condition is about; None for a name that nobody knows.
+
+    ``function``: the condition stands inside of its parentheses, where names are its properties and
+    its aggregates.
+    """
+    match subject:
+        case Name(value):
+            if function is None:
+                return find_field(value)
+            return function.find(value) or function.aggregate(value)
+        case Call(name):
+            return _CALLS.get(name)
+        case Aggregate(name, of):
+            return _aggregate(name, of)
+
+
+def _aggregate(name: str, of: Name | Events) -> Field | None:
+    if isinstance(of, Name):
+        found = find_field(of.value)
+        return _LENGTH if name == "count" and found and found.kind is Kind.LIST else None
+    function = FUNCTIONS.get(of.function)
+    return function.aggregate(name) if function else None
+
+
+_CALLS = {
+    "anniversary": Field(Kind.DATE, "anniversary"),
+    "ENTERED": Field(Kind.DATE, "entered"),
+    "LEFT": Field(Kind.DATE, "left"),
+}
+_LENGTH = Field(Kind.COUNT, "number of entries")
