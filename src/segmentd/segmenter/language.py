@@ -320,11 +320,17 @@ def leaves(expression: Expression) -> Iterator[Leaf]:
 def nodes(tree: Any) -> Iterator[Any]:
     """A node and every node below it: operands, parameters and steps too."""
     yield tree
+    for part in children(tree):
+        yield from nodes(part)
+
+
+def children(tree: Any) -> Iterator[Any]:
+    """The nodes directly below a node."""
     for field in dataclasses.fields(tree):
         value = getattr(tree, field.name)
         for part in value if _is_parts(value) else (value,):
             if dataclasses.is_dataclass(part):
-                yield from nodes(part)
+                yield part
 
 
 def rewrite(tree: Any, change: Callable[[Any], Any]) -> Any:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from importlib import resources
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
@@ -47,10 +47,13 @@ from segmentd.segmenter.language import (
     Text,
     Truth,
     Variable,
+    children,
 )
 
 MAX_LENGTH = 20_000
 MAX_DEPTH = 64
+_MAX_FUNCTIONS = 8
+"""Functions inside of one another's parentheses."""
 _MAX_DIGITS = 18
 _LIMITS = {"d": 36_525, "w": 5_218, "m": 1_200, "y": 100, "h": 876_600, "min": 52_596_000}
 """A hundred years in every unit."""
@@ -67,11 +70,30 @@ def parse(text: str) -> Expression:
         raise RuleError(
             f"the rule has {len(text):,} characters; {MAX_LENGTH:,} are allowed", line=1, column=1
         )
+    if found := re.search("[\0\ud800-\udfff]", text):
+        before = text[: found.start()]
+        fail(_end(before), f"{found[0]!r} is no character that a text can carry")
     try:
         tree: Expression = _lark().parse(text)  # type: ignore[assignment]
     except UnexpectedInput as error:
         _refuse(text, error)
+    _refuse_deep(tree)
     return tree
+
+
+def _refuse_deep(tree: Expression) -> None:
+    """Parsing knows the depth of parentheses and NOT; functions nest in operands too."""
+    rest: list[tuple[Any, int, int]] = [(tree, 0, 0)]
+    while rest:
+        node, depth, functions = rest.pop()
+        if isinstance(node, Events):
+            functions += 1
+            if functions > _MAX_FUNCTIONS:
+                fail(node.at, f"functions are nested more than {_MAX_FUNCTIONS} levels deep")
+            if depth > MAX_DEPTH + 1:  # AND and OR of the whole rule need no parentheses
+                fail(node.at, f"the rule is nested more than {MAX_DEPTH} levels deep")
+        depth += isinstance(node, Not | And | Or | Events)
+        rest.extend((part, depth, functions) for part in children(node))
 
 
 @cache

@@ -27,6 +27,7 @@ from segmentd.segmenter.language import (
     Sequence,
     Share,
     Variable,
+    children,
     nodes,
     rewrite,
 )
@@ -151,14 +152,8 @@ def _in_order(graph: Mapping[str, list[str]], at: Position) -> list[str]:
 
 def _depth(tree: Any) -> int:
     """Levels of NOT, AND, OR and parentheses of functions."""
-    below = max((_depth(part) for part in _parts(tree)), default=0)
+    below = max((_depth(part) for part in children(tree)), default=0)
     return below + isinstance(tree, Not | And | Or | Events)
-
-
-def _parts(tree: Any) -> list[Any]:
-    values = [getattr(tree, field.name) for field in dataclasses.fields(tree)]
-    flat = [part for value in values for part in (value if isinstance(value, tuple) else (value,))]
-    return [part for part in flat if dataclasses.is_dataclass(part)]
 
 
 def _moved(tree: Any, at: Position) -> Any:
