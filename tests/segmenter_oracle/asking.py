@@ -31,7 +31,7 @@ def ask(
     """Ids of the members, and the due instants; ``now`` is a reading of the shop's clock."""
     ruleset = compile_rules({"asked": rule}, Shop(zone, currency))
     at = datetime.fromtimestamp(instant(now, zone), UTC)
-    members, due = evaluate(ruleset, frames(people, PRODUCTS), at, thresholds or {})
+    members, due, _ = evaluate(ruleset, frames(people, PRODUCTS), at, thresholds or {})
     return members.index[members["asked"]].to_list(), due
 
 

@@ -7,7 +7,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from segmenter_oracle.histories import PRODUCTS, Event, Line, Membership, Order, Person
+from segmenter_oracle.histories import (
+    PRODUCTS,
+    Event,
+    Line,
+    Membership,
+    Order,
+    Person,
+    Product,
+)
 
 CATALOGUE = [
     *PRODUCTS,

@@ -1,362 +1,421 @@
 """The meaning of rules, written down as slowly and plainly as possible: one customer at a time.
 
-It shares the syntax tree with the segmenter and nothing of its evaluation.
+It shares the syntax tree and the catalogue of names with the segmenter, and nothing of its
+evaluation.
 """
 
 from __future__ import annotations
 
 import calendar
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import date
 from fractions import Fraction
-from operator import eq, ge, gt, le, lt
 from typing import Any
-from zoneinfo import ZoneInfo
 
+from segmentd.segmenter import language
+from segmentd.segmenter.fields import FUNCTIONS, NUMERIC, Field, Kind, subject_field
 from segmentd.segmenter.language import (
+    Aggregate,
     And,
+    Call,
     Condition,
-    Day,
+    Events,
     Expression,
     Matches,
-    Moment,
+    Member,
     Name,
     Not,
     Number,
-    Offset,
     Or,
     Period,
+    Sample,
+    Scaled,
     Share,
+    Shifted,
     Statistic,
+    Step,
+    Subject,
     Text,
+    Truth,
 )
-from segmenter_oracle.histories import Line, Order, Person, Product
+from segmentd.segmenter.spelling import relative_name
+from segmenter_oracle import places
+from segmenter_oracle.comparing import folded, number_holds, text_holds, written_number
+from segmenter_oracle.days import (
+    SECONDS,
+    Exactly,
+    Reference,
+    World,
+    date_holds,
+    period,
+    reference,
+    shifted,
+    written_date,
+)
+from segmenter_oracle.facts import fact, is_known
+from segmenter_oracle.happenings import (
+    Happening,
+    aggregate,
+    counted_orders,
+    happenings,
+    least_of_any_window,
+    places_of,
+    property_of,
+)
+from segmenter_oracle.histories import Membership, Person
+
+Decide = Callable[[str], bool]
+"""Whether the person is a member of another segment."""
 
 
-@dataclass
-class World:
-    """When and where a rule is asked."""
-
-    now: int
-    zone: ZoneInfo
-    thresholds: Mapping[str, str]
-    cents: int = 100
+def member(
+    rule: Expression, person: Person, world: World, decide: Decide = lambda _: False
+) -> bool:
+    """Whether the person fulfils a rule; ``decide``: membership of other segments."""
+    asked = Asked(person, world, decide)
+    return is_known(person, world) and asked.truth(rule)
 
 
-def member(rule: Expression, person: Person, world: World) -> bool:
-    """Whether the person belongs to the segment."""
-    created = person.created_at
-    ordered = any(order.placed_at <= world.now for order in person.orders)
-    if created is not None and created > world.now and not ordered:
-        return False
-    return truth(rule, person, world)
+class Asked:
+    """One person, asked at one time."""
+
+    def __init__(self, person: Person, world: World, decide: Decide) -> None:
+        self.person = person
+        self.world = world
+        self.decide = decide
+
+    def truth(self, rule: Expression) -> bool:
+        match rule:
+            case And(parts):
+                return all(self.truth(part) for part in parts)
+            case Or(parts):
+                return any(self.truth(part) for part in parts)
+            case Not(part):
+                return not self.truth(part)
+            case Matches(events, negated):
+                return self._matches(events) != negated
+            case language.Sequence(first, steps):
+                return self._in_sequence(first, steps)
+            case Member(segment):
+                return self.decide(segment)
+            case Sample(low, high, salt):
+                return Fraction(low) <= drawn(self.person, salt) < Fraction(high)
+            case Condition():
+                return self._condition(rule) != rule.negated
+        raise AssertionError(rule)
+
+    def value(self, subject: Subject) -> Any:
+        """A number, an instant, a text, a list of texts, or None where it is missing."""
+        match subject:
+            case Name(name):
+                return fact(name, self.person, self.world)
+            case Call("anniversary", argument):
+                return self._date(Name(argument))
+            case Call("ENTERED", segment):
+                return self._entered(segment)
+            case Call("LEFT", segment):
+                return self._left(segment)
+            case Aggregate("count", Name(name)):
+                return len(fact(name, self.person, self.world))
+            case Aggregate(name, Events() as events, None):
+                return aggregate(events, name, self.found(events), self.person, self.world)
+            case Aggregate(_, Events()):
+                return self._least(subject)
+        raise AssertionError(subject)
+
+    # conditions
+
+    def _condition(self, condition: Condition) -> bool:
+        field = subject_field(condition.subject)
+        assert field
+        first = condition.operands[0] if condition.operands else None
+        if isinstance(first, Share):
+            return self._within(first, condition.subject)
+        value = self.value(condition.subject)
+        if any(_is_relative(operand) for operand in condition.operands):
+            value = self._ranked(condition.subject)
+        if isinstance(condition.subject, Call) and condition.subject.name == "anniversary":
+            return self._anniversary(condition, value)
+        return self._holds(condition, field, value)
+
+    def _holds(self, condition: Condition, field: Field, value: Any) -> bool:
+        """A condition about a value that is known, its negation left aside."""
+        if value is None or value == []:
+            return condition.operator == "IS NULL"
+        if condition.operator == "IS NULL":
+            return False
+        kind = field.kind
+        if kind is Kind.ANY:
+            return self._any_holds(condition, field, value)
+        if kind is Kind.DATE:
+            return date_holds(
+                condition.operator, value, self._references(condition.operands), self.world
+            )
+        if kind in NUMERIC:
+            numbers = [self._number(operand, condition, kind) for operand in condition.operands]
+            if any(_is_relative(operand) for operand in condition.operands):
+                value = Fraction(float(value))
+            return number_holds(condition.operator, value, numbers)
+        if kind is Kind.TRUTH:
+            return bool(value == getattr(condition.operands[0], "value", None))
+        return self._terms_hold(condition, field, value)
+
+    def _terms_hold(self, condition: Condition, field: Field, value: Any) -> bool:
+        first = condition.operands[0]
+        if isinstance(first, Name | Call | Aggregate):
+            other = self.value(first)
+            return other is not None and folded(other, "", field) == folded(value, "", field)
+        return text_holds(condition, field, value if isinstance(value, list) else [value])
+
+    def _any_holds(self, condition: Condition, field: Field, text: str) -> bool:
+        """What is written in a trait is read as what it is compared with."""
+        operator, operands = condition.operator, condition.operands
+        if operator == "IN" and not isinstance(operands[0], Period):
+            return any(
+                self._any_holds(Condition(condition.subject, "=", (operand,)), field, text)
+                for operand in operands
+            )
+        if isinstance(operands[0], Text):
+            return text_holds(condition, field, [text])
+        if isinstance(operands[0], Truth):
+            return text.casefold() == str(operands[0].value).casefold()
+        if isinstance(operands[0], Number):
+            number = written_number(text)
+            numbers = [self._number(operand, condition, Kind.COUNT) for operand in operands]
+            return number is not None and number_holds(operator, number, numbers)
+        instant = written_date(text, self.world)
+        return instant is not None and date_holds(
+            operator, instant, self._references(operands), self.world
+        )
+
+    def _number(self, operand: Any, condition: Condition, kind: Kind) -> Any:
+        match operand:
+            case Number(value):
+                return Fraction(value) * (self.world.cents if kind is Kind.MONEY else 1)
+            case Scaled(factor, inner):
+                found = self._number(inner, condition, kind)
+                return None if found is None else Fraction(factor) * found
+            case Statistic():
+                cut = self._threshold(operand, condition.subject)
+                return None if cut is None else Fraction(float(cut))
+        return self.value(operand)
+
+    def _references(self, operands: Sequence[Any]) -> list[Reference | Period | None]:
+        return [self._reference(operand) for operand in operands]
+
+    def _reference(self, operand: Any) -> Reference | Period | None:
+        match operand:
+            case Period():
+                return operand
+            case Shifted(subject, offset):
+                instant = self._date(subject)
+                return None if instant is None else shifted(instant, offset, self.world)
+            case Name() | Call() | Aggregate():
+                instant = self._date(operand)
+                return None if instant is None else self.world.day(instant)
+        return reference(operand, self.world)
+
+    def _date(self, subject: Subject) -> int | None:
+        value = self.value(subject)
+        return written_date(value, self.world) if isinstance(value, str) else value
+
+    def _anniversary(self, condition: Condition, instant: int | None) -> bool:
+        """Whether month and day come round to fulfil it, in whichever year."""
+        if instant is None or condition.operator == "IS NULL":
+            return (instant is None) == (condition.operator == "IS NULL")
+        first = self.world.day(instant)
+        years = range(self.world.today.year - 5, self.world.today.year + 6)
+        field = Field(Kind.DATE, "")
+        return any(
+            self._holds(condition, field, self.world.begin(anniversary(first, year)))
+            for year in years
+        )
+
+    # the whole store
+
+    def _threshold(self, operand: Share | Statistic, subject: Subject) -> str | None:
+        cut = self.world.thresholds.get(relative_name(operand, subject), "insufficient")
+        return None if cut == "insufficient" else cut
+
+    def _ranked(self, subject: Subject) -> Any:
+        """The value of somebody who is part of the population."""
+        if not counted_orders(self.person, self.world):
+            return None
+        match subject:
+            case Aggregate(_, Events() as events) if not self.found(events):
+                return None
+        return self.value(subject)
+
+    def _within(self, share: Share, subject: Subject) -> bool:
+        value, cut = self._ranked(subject), self._threshold(share, subject)
+        if value is None or cut is None:
+            return False
+        orders = counted_orders(self.person, self.world)
+        return within(share.side, cut, value, len(orders), orders[-1].placed_at, self.person.id)
+
+    # events
+
+    def found(self, events: Events) -> list[Happening]:
+        """Those that fulfil all filters."""
+        every = happenings(events, self.person, self.world)
+        filters = [each for each in events.parameters if not _is_total(each, events)]
+        return [one for one in every if all(self._fulfils(each, one, events) for each in filters)]
+
+    def _matches(self, events: Events) -> bool:
+        if events.function == "customer_within_distance":
+            return places.is_within(events, self.person)
+        totals = [each for each in events.parameters if _is_total(each, events)]
+        if not totals:
+            return bool(self.found(events))
+        return all(self._total_holds(each, events) for each in totals)
+
+    def _total_holds(self, total: Expression, events: Events) -> bool:
+        assert isinstance(total, Condition)
+        assert isinstance(total.subject, Name)
+        field = subject_field(total.subject, FUNCTIONS[events.function])
+        assert field
+        value = self.value(Aggregate(total.subject.value, events))
+        return self._holds(total, field, value) != total.negated
+
+    def _fulfils(self, rule: Expression, one: Happening, events: Events) -> bool:
+        match rule:
+            case And(parts):
+                return all(self._fulfils(part, one, events) for part in parts)
+            case Or(parts):
+                return any(self._fulfils(part, one, events) for part in parts)
+            case Not(part):
+                return not self._fulfils(part, one, events)
+        assert isinstance(rule, Condition)
+        assert isinstance(rule.subject, Name)
+        field = FUNCTIONS[events.function].find(rule.subject.value)
+        assert field
+        values = [property_of(rule.subject.value, one, self.person, self.world)]
+        if rule.subject.value == "nth" and rule.operator in {"=", "IN"}:
+            values = list(places_of(one.ordered, self.person, self.world))
+        return any(self._holds(rule, field, value) for value in values) != rule.negated
+
+    def _least(self, rolling: Aggregate) -> Any:
+        events, length = rolling.of, rolling.every
+        assert isinstance(events, Events)
+        assert length
+        found = self.found(events)
+
+        def value(first: date, last: date) -> Any:
+            inside = [one for one in found if first <= self.world.day(one.at) <= last]
+            return aggregate(events, rolling.name, inside, self.person, self.world)
+
+        since = self._first_day(events)
+        if since is None and found:
+            since = self.world.day(found[0].at)
+        return least_of_any_window(length, since, value, self.world)
+
+    def _first_day(self, events: Events) -> date | None:
+        """Where a filter says that the dates begin."""
+        for each in events.parameters:
+            match each:
+                case Condition(Name("date"), ">=" | "BETWEEN" | "=", (low, *_), negated=False):
+                    named = self._reference(low)
+                case Condition(Name("date"), ">", (low,), negated=False):
+                    named = self._reference(low)
+                case Condition(Name("date"), "IN", (Period() as asked,), negated=False):
+                    named = asked
+                case _:
+                    continue
+            return self._begin(named)
+        return None
+
+    def _begin(self, named: Reference | Period | None) -> date | None:
+        match named:
+            case Period():
+                return period(named, self.world)[0]
+            case Exactly(instant):
+                return self.world.day(instant)
+        return named
+
+    def _in_sequence(self, first: Events, steps: Sequence[Step]) -> bool:
+        """Whether events came in this order; ``ends``: when what came so far ended."""
+        ends = {one.at for one in self.found(first)}
+        for step in steps:
+            times = [one.at for one in self.found(step.events)]
+            if step.negated:
+                return any(self._never_came(end, times, step) for end in ends)
+            between = [one.at for one in self.found(step.without)] if step.without else []
+            ends = {
+                time
+                for time in times
+                for end in ends
+                if _follows(end, time, step) and not any(end < other < time for other in between)
+            }
+        return bool(ends)
+
+    def _never_came(self, end: int, times: Sequence[int], step: Step) -> bool:
+        over = step.within is None or end + _seconds(step) <= self.world.now
+        return over and not any(_follows(end, time, step) for time in times)
+
+    # memories
+
+    def _history(self, segment: str) -> list[Membership]:
+        known = [row for row in self.person.memberships if row.entered_at <= self.world.now]
+        return sorted(
+            (row for row in known if row.segment == segment), key=lambda row: row.entered_at
+        )
+
+    def _is_open(self, row: Membership) -> bool:
+        return row.left_at is None or row.left_at > self.world.now
+
+    def _entered(self, segment: str) -> int | None:
+        rows = self._history(segment)
+        if self.decide(segment):
+            return next((row.entered_at for row in rows if self._is_open(row)), self.world.now)
+        return rows[-1].entered_at if rows else None
+
+    def _left(self, segment: str) -> int | None:
+        rows = self._history(segment)
+        if self.decide(segment):
+            rows = [row for row in rows if not self._is_open(row)]
+        if not rows:
+            return None
+        return self.world.now if self._is_open(rows[-1]) else rows[-1].left_at
 
 
-def truth(rule: Expression, person: Person, world: World) -> bool:
-    match rule:
-        case And(parts):
-            return all(truth(part, person, world) for part in parts)
-        case Or(parts):
-            return any(truth(part, person, world) for part in parts)
-        case Not(part):
-            return not truth(part, person, world)
-        case Matches():
-            return _matches(rule, person, world) != rule.negated
-        case Condition():
-            return _condition(rule, person, world) != rule.negated
+def anniversary(day: date, year: int) -> date:
+    """The same day of another year; 29 February is 28 February where there is none."""
+    last = calendar.monthrange(year, day.month)[1]
+    return date(year, day.month, min(day.day, last))
 
 
-# what is known
+def _is_relative(operand: Any) -> bool:
+    inner = operand.operand if isinstance(operand, Scaled) else operand
+    return isinstance(inner, Statistic)
 
 
-def orders_of(person: Person, world: World) -> list[Order]:
-    return [
-        o for o in person.orders if o.counted and o.placed_at <= world.now and not _off(o, world)
-    ]
-
-
-def _off(order: Order, world: World) -> bool:
-    return order.cancelled_at is not None and order.cancelled_at <= world.now
-
-
-def _refunds(person: Person, world: World) -> list[tuple[Order, int]]:
-    orders = orders_of(person, world)
-    return [(o, amount) for o in orders for at, amount in o.refunds if at <= world.now]
-
-
-def field_value(name: str, person: Person, world: World) -> Any:
-    """A number, an instant, a text, a list of texts, or None."""
-    orders = orders_of(person, world)
-    gross = sum(order.total or 0 for order in orders)
-    priced = [order for order in orders if order.total is not None]
-    refunds = _refunds(person, world)
-    refunded = sum(amount for _, amount in refunds)
-    last = max(orders, key=lambda order: (order.placed_at, order.id), default=None)
-    place = [person.country, person.region, person.city]
-    values = {
-        "number_of_orders": len(orders),
-        "amount_spent": gross - refunded,
-        "average_order_value": Fraction(gross, len(priced)) if priced else None,
-        "refunded_orders": len({order.id for order, _ in refunds}),
-        "refund_rate": Fraction(refunded, gross) if gross else None,
-        "coupon_share": Fraction(sum(bool(o.codes) for o in orders), len(orders))
-        if orders
-        else None,
-        "first_order_date": min((o.placed_at for o in orders), default=None),
-        "last_order_date": last.placed_at if last else None,
-        "last_order_country": last.country if last else None,
-        "customer_added_date": person.created_at,
-        "customer_tags": person.tags,
-        "customer_countries": _codes(place[:1]),
-        "customer_regions": _codes(place[:2]),
-        "customer_cities": _codes(place),
-        "customer_email_domain": person.email.split("@")[1].lower() if person.email else None,
-        "customer_language": person.language,
-        "customer_account_status": person.account_state,
-        "email_subscription_status": person.email_consent,
-        "sms_subscription_status": person.sms_consent,
-    }
-    return values.get(name)
-
-
-def _codes(parts: Sequence[str | None]) -> list[str]:
-    return ["-".join(part.replace(" ", "") for part in parts if part)] if parts[-1] else []
-
-
-MONEY = {"amount_spent", "average_order_value", "amount", "sum_amount"}
-DATES = {
-    "first_order_date",
-    "last_order_date",
-    "customer_added_date",
-    "date",
-    "abandoned_checkout_date",
-}
-LISTS = {"customer_tags", "customer_countries", "customer_regions", "customer_cities"}
-CASED = {"customer_email_domain", "customer_language"}
-
-
-# conditions
-
-
-def _condition(c: Condition, person: Person, world: World) -> bool:
-    value = field_value(c.field, person, world)
-    first = c.operands[0] if c.operands else None
-    if isinstance(first, Statistic | Share):
-        return _relative(c, first, value, person, world)
-    if isinstance(first, Name):
-        other = field_value(first.value, person, world)
-        if c.field in DATES:
-            value, other = _local_day(value, world), _local_day(other, world)
-        return _ordered(c.operator, value, other)
-    return holds(c, value, world)
-
-
-def _relative(c: Condition, first: Any, value: Any, person: Person, world: World) -> bool:
-    if isinstance(first, Statistic):
-        cut = world.thresholds.get(f"{first.kind} {c.field}", "insufficient")
-    else:
-        percent = format(first.percent.normalize(), "f")
-        cut = world.thresholds.get(f"{first.side} {percent}% {c.field}", "insufficient")
-    orders = orders_of(person, world)
-    if cut == "insufficient" or value is None or not orders:
-        return False
-    if isinstance(first, Statistic):
-        return _ordered(c.operator, float(value), float(cut))
-    last = max(order.placed_at for order in orders)
-    rank = [float(value), float(len(orders)), float(last), -float(person.id)]
-    bound = [float(part) for part in cut.split()]
-    rank = rank[: len(bound)]
-    return rank >= bound if first.side == "TOP" else rank <= bound
-
-
-def _ordered(operator: str, left: Any, right: Any) -> bool:
-    if left is None or right is None:
-        return False
-    compared = {"=": eq, ">": gt, ">=": ge, "<": lt, "<=": le}[operator]
-    return bool(compared(left, right))
-
-
-def holds(c: Condition, value: Any, world: World) -> bool:
-    """One comparison with literals."""
-    if c.operator == "IS NULL":
-        return value is None or value == []
-    if value is None:
-        return False
-    if c.field in DATES:
-        return _date_holds(c, value, world)
-    if isinstance(value, int | Fraction):
-        scale = world.cents if c.field in MONEY else 1
-        bounds = [Fraction(o.value) * scale for o in c.operands if isinstance(o, Number)]
-        if c.operator == "IN":
-            return value in bounds
-        if c.operator == "BETWEEN":
-            return bounds[0] <= value <= bounds[1]
-        return _ordered(c.operator, value, bounds[0])
-    return _text_holds(c, value if isinstance(value, list) else [value])
-
-
-def _text_holds(c: Condition, values: list[str]) -> bool:
-    wanted = [o.value if isinstance(o, Text) else str(getattr(o, "value", "")) for o in c.operands]
-    if c.field not in CASED:
-        values, wanted = [v.casefold() for v in values], [w.casefold() for w in wanted]
-    if c.field == "id":
-        values = [value.split("/")[-1] for value in values]
-    is_list = c.field in LISTS | {"tag", "category", "discount_code"}
-    for value in values:
-        match c.operator:
-            case "=" | "IN":
-                found = value in wanted
-            case "CONTAINS":
-                found = value == wanted[0] if is_list else wanted[0] in value
-            case "STARTS WITH":
-                found = value.startswith(wanted[0])
-            case "ENDS WITH":
-                found = value.endswith(wanted[0])
-            case _:
-                pattern = "".join({"%": ".*", "_": "."}.get(x, re.escape(x)) for x in wanted[0])
-                found = re.fullmatch(pattern, value, re.DOTALL) is not None
-        if found:
-            return True
+def _is_total(parameter: Expression, events: Events) -> bool:
+    match parameter:
+        case Condition(Name(name)):
+            return FUNCTIONS[events.function].find(name) is None
     return False
 
 
-# dates
+def _seconds(step: Step) -> int:
+    assert step.within
+    return step.within.amount * SECONDS[step.within.unit]
 
 
-def _local_day(instant: int | None, world: World) -> date | None:
-    return None if instant is None else datetime.fromtimestamp(instant, world.zone).date()
+def _follows(end: int, time: int, step: Step) -> bool:
+    return end < time and (step.within is None or time <= end + _seconds(step))
 
 
-def _date_holds(c: Condition, instant: int, world: World) -> bool:
-    o = c.operands
-    match c.operator:
-        case "IN" if isinstance(o[0], Period):
-            first, after = _period(o[0], world)
-            return first <= _day(instant, world) < after
-        case "IN":
-            return any(_against(instant, operand, world) == 0 for operand in o)
-        case "BETWEEN":
-            return _against(instant, o[0], world) >= 0 and _against(instant, o[1], world) <= 0
-    return _ordered(c.operator, _against(instant, o[0], world), 0)
+def drawn(person: Person, salt: str) -> Fraction:
+    """Where a person stands in a sample, from 0 to 100."""
+    identity = f"{salt}\0{person.source}:{person.customer_id}"
+    digest = hashlib.blake2b(identity.encode(), digest_size=8).digest()
+    return Fraction(int.from_bytes(digest, "big"), 2**64) * 100
 
 
-def _day(instant: int, world: World) -> date:
-    return datetime.fromtimestamp(instant, world.zone).date()
-
-
-def _against(instant: int, reference: Any, world: World) -> int:
-    """Below, on or above what the reference names: -1, 0, 1."""
-    match reference:
-        case Moment(value):
-            left, right = instant, int(value.replace(tzinfo=world.zone).timestamp())
-        case Offset(amount, unit) if unit in {"h", "min"}:
-            left, right = instant, world.now + amount * (3600 if unit == "h" else 60)
-        case _:
-            left = _day(instant, world).toordinal()
-            right = _reference_day(reference, world).toordinal()
-    return (left > right) - (left < right)
-
-
-def _reference_day(reference: Any, world: World) -> date:
-    today = _day(world.now, world)
-    match reference:
-        case Day(value):
-            return value
-        case Offset(amount, "d"):
-            return today + timedelta(days=amount)
-        case Offset(amount, "w"):
-            return today + timedelta(weeks=amount)
-        case Offset(amount, "m"):
-            return _months_later(today, amount)
-        case Offset(amount, _):
-            return _months_later(today, 12 * amount)
-    raise AssertionError(reference)
-
-
-def _months_later(day: date, months: int) -> date:
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
-
-
-def _period(period: Period, world: World) -> tuple[date, date]:
-    today = _day(world.now, world)
-    shift = {"LAST": -1, "THIS": 0, "NEXT": 1}[period.which]
-    if period.unit in {"DAY", "WEEK"}:
-        length = 1 if period.unit == "DAY" else 7
-        start = today if length == 1 else today - timedelta(today.weekday())
-        start += timedelta(length * shift)
-        return start, start + timedelta(length)
-    length = {"MONTH": 1, "QUARTER": 3, "YEAR": 12}[period.unit]
-    first = date(today.year, today.month - (today.month - 1) % length, 1)
-    return _months_later(first, length * shift), _months_later(first, length * (shift + 1))
-
-
-# functions
-
-
-def _matches(m: Matches, person: Person, world: World) -> bool:
-    orders = orders_of(person, world)
-    lines: list[tuple[Order, Line | None]] = [(order, None) for order in orders]
-    if m.function == "products_purchased":
-        lines = [(order, line) for order in orders for line in order.lines]
-    elif m.function != "orders_placed":
-        lines = []
-    asked = [
-        p
-        for p in m.parameters
-        if p.field in {"count", "quantity", "sum_quantity", "sum_amount", "share"}
-    ]
-    filters = [p for p in m.parameters if p not in asked]
-    found = [
-        (order, line)
-        for order, line in lines
-        if all(
-            holds(p, _property(p.field, order, line, world), world) != p.negated for p in filters
-        )
-    ]
-    if not asked:
-        return bool(found)
-    return all(holds(p, _total(p.field, found, len(orders)), world) != p.negated for p in asked)
-
-
-def _total(name: str, found: list[tuple[Order, Line | None]], orders: int) -> Any:
-    count = len({order.id for order, _ in found})
-    match name:
-        case "count":
-            return count
-        case "share":
-            return Fraction(count, orders) if orders else None
-        case "sum_amount":
-            return sum((line.amount if line else order.total) or 0 for order, line in found)
-    return sum(line.quantity for _, line in found if line)
-
-
-def _property(name: str, order: Order, line: Line | None, world: World) -> Any:
-    match name:
-        case "date":
-            return order.placed_at
-        case "month":
-            return _day(order.placed_at, world).month
-    if line is None:
-        known = {
-            "amount": order.total,
-            "channel": order.channel,
-            "app_id": order.channel,
-            "country": order.country,
-            "discount_code": order.codes,
-        }
-        return known.get(name)
-    return _product_property(name, line.product or Product(-1, ""))
-
-
-def _product_property(name: str, product: Product) -> Any:
-    return {
-        "id": product.remote_id or None,
-        "title": product.title,
-        "type": product.type,
-        "vendor": product.vendor,
-        "tag": product.tags,
-        "category": product.categories + ([product.type] if product.type else []),
-    }[name]
+def within(side: str, cut: str, value: Any, orders: int, last_order: int, number: int) -> bool:
+    """Whether somebody is at or beyond a percentile's cut; ties go to the older profile."""
+    rank = [float(value), float(orders), float(last_order), -float(number)]
+    bound = [float(part) for part in cut.split()]
+    rank = rank[: len(bound)]
+    return rank >= bound if side == "TOP" else rank <= bound

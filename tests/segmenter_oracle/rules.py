@@ -1,188 +1,283 @@
-"""Random rules, as texts."""
+"""Random rules over the whole language, as texts."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 
-_DAYS = ["today", "yesterday", "-1d", "-7d", "-30d", "-90d", "-1w", "-1m", "-3m", "-1y", "+1d"]
-_FIXED = ["2026-03-29", "2026-10-25", "2025-12-31", "2024-02-29", "2026-06-30T23:00:00"]
-_EXACT = ["-24h", "-1h", "-30min", "-48h", "+1h", "7_days_ago", "12_months_ago"]
-_PERIODS = [
-    f"{w} {u}"
-    for w in ("LAST", "THIS", "NEXT")
-    for u in ("DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
-]
-_COMPARED = ["=", "!=", ">", ">=", "<", "<="]
-_DATE_FIELDS = [
+from segmentd.segmenter.fields import FIELDS, FUNCTIONS, Field, Kind, find_field
+from segmenter_oracle.phrases import Phrases
+
+_DATES = [
     "last_order_date",
     "first_order_date",
     "customer_added_date",
     "abandoned_checkout_date",
 ]
-_MONEY_FIELDS = ["amount_spent", "average_order_value"]
-_NUMBER_FIELDS = ["number_of_orders", "refunded_orders"]
-_RATIO_FIELDS = ["refund_rate", "coupon_share"]
-_MONEY = ["0", "9.99", "10", "10.01", "50", "123.45"]
-_NUMBERS = ["0", "1", "2", "3"]
-_RATIOS = ["0", "0.1", "50%", "1", "0.3333"]
-_LISTS = {
-    "customer_tags": ["vip", "VIP", "wholesale", "O\\'Hara", "none"],
-    "customer_countries": ["DE", "us"],
-    "customer_regions": ["US-CA", "DE-BE"],
-    "customer_cities": ["US-CA-LosAngeles", "DE-Berlin"],
-}
-_CHOICES = {
-    "customer_account_status": ["ENABLED", "DISABLED"],
-    "email_subscription_status": ["SUBSCRIBED", "UNSUBSCRIBED"],
-    "sms_subscription_status": ["SUBSCRIBED", "PENDING"],
-    "rfm_group": ["LOYAL"],
-}
-_TEXTS = {
-    "customer_email_domain": ["mail.example", "Mail.example", "shop", "%.example", "m_il%"],
-    "customer_language": ["en", "EN", "e", "%"],
-    "last_order_country": ["DE", "fr", "d%"],
-}
-_PRODUCT = {
-    "type": ["shoes", "Gift Card"],
-    "vendor": ["acme", "B"],
-    "title": ["Hat", "shoe", "%blue%"],
-}
-_TERMS = {"tag": ["red", "SALE"], "category": ["shoes", "headwear", "sale items"]}
+_TRAITS = [
+    "metafields.facts.birth_date",
+    "meta.loyalty_level",
+    "traits.age",
+    "traits.club",
+    "traits.unknown",
+]
+_LISTS = ["customer_tags", "customer_countries", "customer_regions", "customer_cities"]
+_UNFILLED = ["rfm_group", "companies", "predicted_clv"]
+_EVENTS = [
+    "orders_placed",
+    "products_purchased",
+    "refunds_received",
+    "checkouts_abandoned",
+    "events('Viewed Product')",
+    "shopify_email.opened",
+    "storefront.product_viewed",
+    "storefront_event.product_viewed",
+]
+_OPEN = ["properties.color", "properties.seconds", "properties.until", "properties.id"]
+_OPEN_TOTALS = [
+    "sum_properties.seconds",
+    "max_properties.seconds",
+    "median_properties.seconds",
+    "first_properties.color",
+    "last_properties.until",
+]
+_LENGTHS = ["1d", "7d", "30d", "2w", "1m", "1y"]
+_TIMES = ["30min", "1h", "24h", "1d", "7d", "4w"]
+_CIRCLES = [
+    "coordinates = '52.52,13.405', distance_km <= 50",
+    "coordinates = '52.52, 13.405', distance_mi < 600",
+    "coordinates = '-33.9,151.2', distance_km = 12000",
+    "coordinates = '34.05,-118.24', distance_km <= 5",
+]
 
 
-def random_rule(chooser: random.Random, depth: int = 3) -> str:
-    """A rule of up to ``depth`` levels."""
-    pick = chooser.random()
-    if depth == 0 or pick < 0.45:
-        return _leaf(chooser)
-    if pick < 0.6:
-        return f"NOT ({random_rule(chooser, depth - 1)})"
-    word = chooser.choice([" AND ", " and ", " OR "])
-    parts = [random_rule(chooser, depth - 1) for _ in range(chooser.choice([2, 2, 3]))]
-    return word.join(part if chooser.random() < 0.3 else f"({part})" for part in parts)
+def random_rule(chooser: random.Random, segments: Sequence[str] = (), depth: int = 3) -> str:
+    """A rule of up to ``depth`` levels; ``segments``: others that it may refer to."""
+    return Rules(chooser, segments).rule(depth)
 
 
-def _leaf(r: random.Random) -> str:
-    kind = r.randrange(10)
-    if kind < 3:
-        return _date(r, r.choice(_DATE_FIELDS), nullable=True)
-    if kind < 5:
-        return _orders(r)
-    if kind < 7:
-        return _products(r)
-    if kind == 7:
-        return _number(r)
-    return _texts(r)
+class Rules:
+    """Writes rules that mean something."""
 
+    def __init__(self, chooser: random.Random, segments: Sequence[str] = ()) -> None:
+        self.random = chooser
+        self.segments = segments
+        self._top = Phrases(chooser, self._other_date, self._other_number)
+        self._inner = Phrases(chooser, self._other_date)
 
-def _date(r: random.Random, name: str, *, nullable: bool = False) -> str:
-    def reference() -> str:
-        return r.choice(r.choice([_DAYS, _DAYS, _FIXED, _EXACT]))
+    def rule(self, depth: int) -> str:
+        pick = self.random.random()
+        if depth == 0 or pick < 0.6:
+            return self.leaf()
+        if pick < 0.7:
+            return f"NOT ({self.rule(depth - 1)})"
+        word = self.random.choice([" AND ", " and ", " OR "])
+        parts = [self.rule(depth - 1) for _ in range(self.random.choice([2, 2, 3]))]
+        return word.join(part if self._chance(0.3) else f"({part})" for part in parts)
 
-    forms = [
-        f"{name} {r.choice(_COMPARED)} {reference()}",
-        f"{name} {r.choice(_COMPARED)} {reference()}",
-        f"{name} {_no(r)}BETWEEN {reference()} AND {reference()}",
-        f"{name} {_no(r)}IN {r.choice(_PERIODS)}",
-        f"{name} {_no(r)}IN ({reference()}, {reference()})",
-        f"{name} IS {_no(r)}NULL",
-        f"{name} {r.choice(_COMPARED)} {r.choice(_DATE_FIELDS)}",
-    ]
-    return r.choice(forms if nullable else forms[:5])
-
-
-def _no(r: random.Random) -> str:
-    return r.choice(["", "", "NOT "])
-
-
-def _numeric(r: random.Random, name: str, choices: list[str]) -> str:
-    return r.choice(
-        [
-            f"{name} {r.choice(_COMPARED)} {r.choice(choices)}",
-            f"{name} {r.choice(_COMPARED)} {r.choice(choices)}",
-            f"{name} {_no(r)}BETWEEN {r.choice(choices)} AND {r.choice(choices)}",
-            f"{name} {_no(r)}IN ({r.choice(choices)}, {r.choice(choices)})",
+    def leaf(self) -> str:
+        kinds: list[tuple[int, Callable[[], str]]] = [
+            (4, self._field),
+            (2, self._trait),
+            (5, self._matches),
+            (4, self._aggregate),
+            (2, self._rolling),
+            (3, self._sequence),
+            (1, self._sample),
+            (1, self._circle),
+            (1, self._anniversary),
+            (1, self._length),
+            (1, self._two_texts),
+            (3 if self.segments else 0, self._membership),
         ]
-    )
+        chosen = self.random.choices([make for _, make in kinds], [weight for weight, _ in kinds])
+        return chosen[0]()
+
+    def _chance(self, part: float) -> bool:
+        return self.random.random() < part
+
+    # the customer
+
+    def _field(self) -> str:
+        names = [name for name, field in FIELDS.items() if field.filled]
+        name = self.random.choice([*names, *_DATES, self.random.choice(_UNFILLED)])
+        return self._top.condition(name, name, FIELDS[name])
+
+    def _trait(self) -> str:
+        name = self.random.choice(_TRAITS)
+        field = find_field(name)
+        assert field
+        return self._top.condition(name, name, field)
+
+    def _length(self) -> str:
+        subject = f"count OF {self.random.choice(_LISTS)}"
+        return self._top.condition(subject, "count", Field(Kind.COUNT, ""))
+
+    def _two_texts(self) -> str:
+        operator = self.random.choice(["=", "!="])
+        return self.random.choice(
+            [
+                f"customer_language {operator} last_order_country",
+                f"first_country OF orders_placed () {operator} last_order_country",
+                f"last_country OF orders_placed () {operator} first_country OF orders_placed ()",
+                f"sms_subscription_status {operator} email_subscription_status",
+            ]
+        )
+
+    def _circle(self) -> str:
+        within = self.random.choice(_CIRCLES)
+        return f"customer_within_distance {self._top.no()}MATCHES ({within})"
+
+    def _sample(self) -> str:
+        share = self.random.choice(["10%", "50%", "33.33%", "25% TO 75%", "0.01% to 100%"])
+        return f"SAMPLE({share}, '{self.random.choice(['a', 'winter', ''])}')"
+
+    def _anniversary(self) -> str:
+        name = self.random.choice([*_DATES, "metafields.facts.birth_date"])
+        when = self.random.choice(
+            [
+                f"{self.random.choice(['=', '!='])} {self.random.choice(['today', '+7d', '-1m'])}",
+                "BETWEEN today AND +7d",
+                "BETWEEN -1m AND today",
+                "NOT BETWEEN -30d AND +30d",
+                "IN (today, yesterday, 2024-02-29)",
+                "IN THIS MONTH",
+                "IN NEXT WEEK",
+                "IS NULL",
+                "IS NOT NULL",
+            ]
+        )
+        return f"anniversary('{name}') {when}"
+
+    def _membership(self) -> str:
+        segment = f"segment('{self.random.choice(self.segments)}')"
+        moved = f"{self.random.choice(['ENTERED', 'left'])} {segment}"
+        return self.random.choice(
+            [
+                segment,
+                f"MEMBER OF {segment}",
+                f"MEMBER OF {segment} FOR {self.random.choice(_LENGTHS)}",
+                f"WAS MEMBER OF {segment}",
+                f"WAS MEMBER OF {segment} SINCE -30d",
+                self._top.condition(moved, "date", Field(Kind.DATE, "")),
+                self._top.condition(moved, "date", Field(Kind.DATE, "")),
+            ]
+        )
+
+    def _other_date(self) -> str:
+        others = [*_DATES, *_DATES, self._dated()]
+        if self.segments:
+            others.append(f"ENTERED segment('{self.random.choice(self.segments)}')")
+        return self.random.choice(others)
+
+    def _dated(self) -> str:
+        name = self.random.choice(["first_date", "last_date"])
+        return f"{name} OF {self._events(calm=True)}"
+
+    def _other_number(self, kind: Kind) -> str:
+        if kind is Kind.MONEY:
+            total = self.random.choice(["sum_amount", "average_amount", "max_discount"])
+            return self.random.choice(
+                ["amount_spent", "average_order_value", f"{total} OF orders_placed (gap >= 7)"]
+            )
+        inside = self._events(calm=True)
+        return self.random.choice(
+            ["number_of_orders", "coupon_share", "refunded_orders", f"count OF {inside}"]
+        )
+
+    # events
+
+    def _matches(self) -> str:
+        function = self._function()
+        filters = self._filters(function)
+        totals = [self._total(function) for _ in range(self.random.choice([0, 0, 1, 1, 2]))]
+        parameters = [*filters, *totals]
+        self.random.shuffle(parameters)
+        if function == "products_purchased" and self._chance(0.05):
+            return f"products_purchased(id: (11, 12)) {self._top.of('=', '!=')} true"
+        return f"{function} {self._top.no()}MATCHES ({', '.join(parameters)})"
+
+    def _aggregate(self) -> str:
+        function = self._function()
+        name, field = self._aggregate_of(function)
+        subject = f"{name} OF {function} ({', '.join(self._filters(function))})"
+        return self._top.condition(subject, _property(name), field)
+
+    def _rolling(self) -> str:
+        name = self.random.choice(["count", "sum_amount"])
+        function = self.random.choice(
+            ["orders_placed", "products_purchased", "refunds_received", "events('Viewed Product')"]
+        )
+        since = self.random.choice(["", "date >= -1y", "date >= -90d", "date IN THIS YEAR"])
+        filters = [since] if since else []
+        if self._chance(0.3):
+            filters.append(self._inner.number("month", "month", Kind.PLACE))
+        length = self.random.choice(_LENGTHS)
+        subject = f"{name} EVERY {length} OF {function} ({', '.join(filters)})"
+        field = FUNCTIONS[function.partition("(")[0]].aggregate(name)
+        assert field
+        return self._top.condition(subject, name, field)
+
+    def _sequence(self) -> str:
+        steps = [self._step() for _ in range(self.random.choice([1, 1, 2]))]
+        if self._chance(0.3):
+            within = self._within()
+            steps.append(f"THEN NOT {self._events(calm=True)}{within}")
+        return f"{self._events(calm=True)} {' '.join(steps)}"
+
+    def _step(self) -> str:
+        without = f" WITHOUT {self._events(calm=True)}" if self._chance(0.25) else ""
+        return f"THEN {self._events(calm=True)}{self._within()}{without}"
+
+    def _within(self) -> str:
+        return f" WITHIN {self.random.choice(_TIMES)}" if self._chance(0.5) else ""
+
+    def _function(self) -> str:
+        return self.random.choice([*_EVENTS, "orders_placed", "products_purchased"])
+
+    def _events(self, *, calm: bool = False) -> str:
+        """``calm``: mostly without filters, so that something is found."""
+        function = self._function()
+        filters = self._filters(function)[: 1 if calm else None]
+        if calm and self._chance(0.6):
+            filters = []
+        return f"{function} ({', '.join(filters)})"
+
+    def _filters(self, function: str) -> list[str]:
+        return [self._filter(function) for _ in range(self.random.choice([0, 1, 1, 2]))]
+
+    def _filter(self, function: str, depth: int = 2) -> str:
+        if depth and self._chance(0.2):
+            parts = [self._filter(function, depth - 1) for _ in range(2)]
+            word = self.random.choice([" AND ", " OR "])
+            inside = word.join(part if self._chance(0.3) else f"({part})" for part in parts)
+            return self.random.choice([inside, f"({inside})", f"NOT ({inside})"])
+        known = FUNCTIONS[function.partition("(")[0]]
+        names = [*known.properties, "date", "date", *(_OPEN if known.open else [])]
+        name = self.random.choice(names)
+        field = known.find(name)
+        assert field
+        return self._inner.condition(name, name, field)
+
+    def _total(self, function: str) -> str:
+        name, field = self._aggregate_of(function)
+        return self._inner.condition(name, _property(name), field)
+
+    def _aggregate_of(self, function: str) -> tuple[str, Field]:
+        known = FUNCTIONS[function.partition("(")[0]]
+        often = list(known.totals)
+        if "amount" in known.properties:
+            often += ["sum_amount", "average_amount"]
+        open_ones = _OPEN_TOTALS if known.open else []
+        name = self.random.choice([*known.aggregates, *often * 3, *open_ones])
+        field = known.aggregate(name)
+        assert field
+        return name, field
 
 
-def _number(r: random.Random) -> str:
-    names, choices = r.choice(
-        [(_MONEY_FIELDS, _MONEY), (_NUMBER_FIELDS, _NUMBERS), (_RATIO_FIELDS, _RATIOS)]
-    )
-    name = r.choice(names)
-    return r.choice(
-        [
-            _numeric(r, name, choices),
-            _numeric(r, name, choices),
-            f"{name} {r.choice(_COMPARED)} {r.choice(names)}",
-            f"{name} {r.choice(_COMPARED)} STORE {r.choice(['AVERAGE', 'MEDIAN'])}",
-            f"{name} {_no(r)}IN {r.choice(['TOP', 'BOTTOM'])} {r.choice(['10', '25.0', '60'])}%",
-            f"{name} IS {_no(r)}NULL",
-        ]
-    )
-
-
-def _text(r: random.Random, name: str, choices: list[str]) -> str:
-    value = r.choice(choices)
-    pattern = r.choice(["CONTAINS", "STARTS WITH", "ENDS  WITH", "LIKE"])
-    return r.choice(
-        [
-            f"{name} {r.choice(['=', '!='])} '{value}'",
-            f"{name} {_no(r)}IN ('{value}', '{r.choice(choices)}')",
-            f"{name} {_no(r)}{pattern} '{value}'",
-            f"{name} IS {_no(r)}NULL",
-        ]
-    )
-
-
-def _texts(r: random.Random) -> str:
-    table = r.choice([_LISTS, _CHOICES, _TEXTS])
-    name, choices = r.choice(list(table.items()))
-    if table is _LISTS:
-        no = _no(r)
-        word = r.choice(["contains", "STARTS WITH", "LIKE"])
-        return r.choice([f"{name} {no}{word} '{r.choice(choices)}'", f"{name} IS {no}NULL"])
-    if table is _CHOICES:
-        return f"{name} {r.choice(['=', '!='])} '{r.choice(choices)}'"
-    return _text(r, name, choices)
-
-
-def _orders(r: random.Random) -> str:
-    code = r.choice([f"discount_code {r.choice(['=', '!='])} 'summer'", "discount_code IS NULL"])
-    parameters = [
-        _date(r, "date"),
-        _numeric(r, "month", ["1", "6", "12"]),
-        _numeric(r, "amount", _MONEY),
-        _text(r, r.choice(["country"]), ["DE", "fr"]),
-        r.choice(["channel != 'web'", "app_id = 42", "app_id != 42", "channel = 'pos'"]),
-        code,
-        f"location_id {r.choice(['=', '!='])} 1",
-        _numeric(r, "count", _NUMBERS),
-        _numeric(r, "sum_amount", _MONEY),
-        _numeric(r, "share", _RATIOS),
-    ]
-    return _function(r, "orders_placed", parameters)
-
-
-def _products(r: random.Random) -> str:
-    names = {**_PRODUCT, **_TERMS}
-    name = r.choice(list(names))
-    parameters = [
-        _date(r, "date"),
-        _numeric(r, "month", ["1", "6", "12"]),
-        _text(r, name, names[name]),
-        f"id {r.choice(['= 11', '= 12', 'NOT IN (11, 13)', '!= 14', 'IS NULL'])}",
-        _numeric(r, "count", _NUMBERS),
-        _numeric(r, r.choice(["quantity", "sum_quantity"]), _NUMBERS),
-        _numeric(r, "sum_amount", _MONEY),
-    ]
-    if r.random() < 0.1:
-        truth = r.choice(["true", "false"])
-        return f"products_purchased(id: {r.choice(['11', '(12, 13)'])}) = {truth}"
-    return _function(r, "products_purchased", parameters)
-
-
-def _function(r: random.Random, name: str, parameters: list[str]) -> str:
-    chosen = r.sample(parameters, r.choice([0, 1, 1, 2, 2, 3]))
-    return f"{name} {_no(r)}MATCHES ({', '.join(chosen)})"
+def _property(name: str) -> str:
+    """The property that an aggregate's values are of."""
+    operation, _, rest = name.partition("_")
+    if operation in {"first", "last", "min", "max", "average", "median", "sum"} and rest:
+        return rest
+    return name
