@@ -5,7 +5,7 @@ They raise KeyError, TypeError or ValueError for a node that cannot be understoo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -35,8 +35,15 @@ def number(global_id: str) -> str:
     return digits
 
 
-def to_customer(node: Node) -> Customer:
-    """A customer; everything but the id may be missing or denied."""
+# customers and products come again and again with every order
+_number = lru_cache(maxsize=65536)(number)
+
+
+def to_customer(node: Node, metafields: Sequence[str] = ()) -> Customer:
+    """A customer; everything but the id may be missing or denied.
+
+    ``metafields``: NAMESPACE.KEY of those that were asked for, in the order of their aliases.
+    """
     email = node["defaultEmailAddress"] or {}
     phone = node["defaultPhoneNumber"] or {}
     address = node["defaultAddress"] or {}
@@ -51,12 +58,25 @@ def to_customer(node: Node) -> Customer:
         country=_text(address.get("countryCodeV2")),
         region=_text(address.get("provinceCode")),
         city=_text(address.get("city")),
+        postcode=_text(address.get("zip")),
+        latitude=address.get("latitude"),
+        longitude=address.get("longitude"),
         language=_text(node["locale"]),
         account_state=_text(node["state"]),
         email_consent=_text(email.get("marketingState")),
         sms_consent=_text(phone.get("marketingState")),
         tags=_texts(node["tags"]),
+        traits=_traits(node, metafields),
     )
+
+
+def _traits(node: Node, metafields: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for n, metafield in enumerate(metafields):
+        value = clean((node[f"m{n}"] or {}).get("value"))
+        if value is not None:
+            found[f"metafields.{metafield}"] = value
+    return found
 
 
 def to_order(node: Node) -> Order:
@@ -67,33 +87,35 @@ def to_order(node: Node) -> Order:
     status = node["displayFinancialStatus"]
     customer = node["customer"]
     address = node["shippingAddress"] or {}
+    currency = node["totalPriceSet"]["shopMoney"]["currencyCode"]
+    discounts = node["totalDiscountsSet"]
     return Order(
         id=number(node["id"]),
         placed_at=instant(node["processedAt"]),
         updated_at=instant(node["updatedAt"]),
-        currency=node["totalPriceSet"]["shopMoney"]["currencyCode"],
-        total=_shop_money(node["totalPriceSet"]),
+        currency=currency,
+        total=_shop_money(node["totalPriceSet"], currency),
         # a cancelled order has no status; what was received then tells
-        paid=status in _PAID if status else _shop_money(node["totalReceivedSet"]) > 0,
-        customer_id=None if customer is None else number(customer["id"]),
+        paid=status in _PAID if status else _shop_money(node["totalReceivedSet"], currency) > 0,
+        customer_id=None if customer is None else _number(customer["id"]),
         email=clean(node["email"]),
         cancelled_at=None if node["cancelledAt"] is None else instant(node["cancelledAt"]),
         test=node["test"],
         status=status.lower() if status else None,
         channel=_text(node["sourceName"]),
-        discount=_shop_money(node["totalDiscountsSet"]) if node["totalDiscountsSet"] else 0,
+        discount=_shop_money(discounts, currency) if discounts else 0,
         discount_codes=_texts(node["discountCodes"]),
         tags=_texts(node["tags"]),
         country=_text(address.get("countryCodeV2")),
         region=_text(address.get("provinceCode")),
         city=_text(address.get("city")),
-        lines=[_line(line) for line in node["lineItems"]["nodes"]],
-        refunds=_refunds(node["refunds"]),
+        lines=[_line(line, currency) for line in node["lineItems"]["nodes"]],
+        refunds=_refunds(node["refunds"], currency),
     )
 
 
 def to_product(node: Node) -> Product:
-    """A product."""
+    """A product; what it costs is what its cheapest variant costs when it is not on sale."""
     return Product(
         id=number(node["id"]),
         title=_text(node["title"]),
@@ -101,39 +123,49 @@ def to_product(node: Node) -> Product:
         vendor=_text(node["vendor"]),
         tags=_texts(node["tags"]),
         updated_at=instant(node["updatedAt"]),
+        published_at=None if node["publishedAt"] is None else instant(node["publishedAt"]),
+        price=_regular_price(node),
     )
 
 
-def _line(node: Node) -> OrderLine:
-    product, variant = node["product"], node["variant"]
+def _regular_price(node: Node) -> int:
+    lowest = node["priceRangeV2"]["minVariantPrice"]
+    currency = lowest["currencyCode"]
+    price = _units(lowest["amount"], currency)
+    for variant in node["variants"]["nodes"]:
+        if variant["compareAtPrice"] and _units(variant["price"], currency) == price:
+            return max(price, _units(variant["compareAtPrice"], currency))
+    return price
+
+
+def _line(node: Node, currency: str) -> OrderLine:
+    product = node["product"]
+    amount = _shop_money(node["discountedTotalSet"], currency)
     return OrderLine(
         id=number(node["id"]),
-        product_id=None if product is None else number(product["id"]),
+        product_id=None if product is None else _number(product["id"]),
         quantity=node["quantity"],
-        amount=_shop_money(node["discountedTotalSet"]),
-        variant_id=None if variant is None else number(variant["id"]),
+        amount=amount,
+        discount=_shop_money(node["originalTotalSet"], currency) - amount,
         title=_text(node["title"]),
-        sku=_text(node["sku"]),
         vendor=_text(node["vendor"]),
-        gift_card=node["isGiftCard"],
     )
 
 
-def _refunds(nodes: list[Node]) -> list[Refund]:
+def _refunds(nodes: list[Node], currency: str) -> list[Refund]:
     """Refunds of money; one that only took goods back has the amount 0 and is left out."""
     refunds = []
     for node in nodes:
-        amount = _shop_money(node["totalRefundedSet"])
+        amount = _shop_money(node["totalRefundedSet"], currency)
         if amount:
             at = instant(node["createdAt"] or node["processedAt"])
             refunds.append(Refund(number(node["id"]), at, amount))
     return refunds
 
 
-def _shop_money(bag: Node) -> int:
+def _shop_money(bag: Node, currency: str) -> int:
     """Minor units of a MoneyBag in the shop's currency, not in the one the customer saw."""
-    money = bag["shopMoney"]
-    return _units(money["amount"], money["currencyCode"])
+    return _units(bag["shopMoney"]["amount"], currency)
 
 
 def _texts(texts: list[str]) -> list[str]:

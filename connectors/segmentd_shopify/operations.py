@@ -16,14 +16,26 @@ query Identify {
 }
 """
 
-CUSTOMERS = """
+
+def customers(metafields: Sequence[str] = ()) -> str:
+    """The reading of customers; alias ``m<n>`` is the value of ``metafields[n]``, a
+    ``NAMESPACE.KEY``."""
+    named = (metafield.split(".") for metafield in metafields)
+    fields = "".join(
+        f'\n      m{n}: metafield(namespace: "{namespace}", key: "{key}") {{ value }}'
+        for n, (namespace, key) in enumerate(named)
+    )
+    return _CUSTOMERS.replace("METAFIELDS", fields)
+
+
+_CUSTOMERS = """
 query Customers($first: Int!, $after: String, $query: String!) {
   page: customers(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {
     nodes {
       id createdAt updatedAt firstName lastName locale state tags
       defaultEmailAddress { emailAddress marketingState }
       defaultPhoneNumber { phoneNumber marketingState }
-      defaultAddress { city provinceCode countryCodeV2 }
+      defaultAddress { city zip provinceCode countryCodeV2 latitude longitude }METAFIELDS
     }
     pageInfo { hasNextPage endCursor }
   }
@@ -32,13 +44,14 @@ query Customers($first: Int!, $after: String, $query: String!) {
 
 _LINES = """
         nodes {
-          id title sku vendor quantity isGiftCard
-          discountedTotalSet(withCodeDiscounts: true) { shopMoney { amount currencyCode } }
-          product { id } variant { id }
+          id title vendor quantity product { id }
+          originalTotalSet { shopMoney { amount } }
+          discountedTotalSet(withCodeDiscounts: true) { shopMoney { amount } }
         }
         pageInfo { hasNextPage endCursor }
 """
 
+# all of an order's shopMoney has one currency: it is asked for once.
 # ``refunds`` has no cursor: without ``first`` it is the whole list
 ORDERS = f"""
 query Orders($first: Int!, $after: String, $query: String!, $lines: Int!) {{
@@ -46,14 +59,14 @@ query Orders($first: Int!, $after: String, $query: String!, $lines: Int!) {{
     nodes {{
       id processedAt updatedAt cancelledAt test email displayFinancialStatus sourceName tags
       totalPriceSet {{ shopMoney {{ amount currencyCode }} }}
-      totalReceivedSet {{ shopMoney {{ amount currencyCode }} }}
-      totalDiscountsSet {{ shopMoney {{ amount currencyCode }} }}
+      totalReceivedSet {{ shopMoney {{ amount }} }}
+      totalDiscountsSet {{ shopMoney {{ amount }} }}
       discountCodes
       customer {{ id }}
       shippingAddress {{ countryCodeV2 provinceCode city }}
       refunds {{
         id createdAt processedAt
-        totalRefundedSet {{ shopMoney {{ amount currencyCode }} }}
+        totalRefundedSet {{ shopMoney {{ amount }} }}
       }}
       lineItems(first: $lines) {{{_LINES}      }}
     }}
@@ -68,10 +81,15 @@ query OrderLines($id: ID!, $after: String) {{
 }}
 """
 
+# further variants would cost more than they tell: the lowest price is that of all
 PRODUCTS = """
 query Products($first: Int!, $after: String, $query: String!) {
   page: products(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {
-    nodes { id title vendor productType tags updatedAt }
+    nodes {
+      id title vendor productType tags updatedAt publishedAt
+      priceRangeV2 { minVariantPrice { amount currencyCode } }
+      variants(first: 10) { nodes { price compareAtPrice } }
+    }
     pageInfo { hasNextPage endCursor }
   }
 }
@@ -88,7 +106,7 @@ COUNTS = {
     for stream in ("customers", "orders", "products")
 }
 
-READS = (IDENTIFY, CUSTOMERS, ORDERS, ORDER_LINES, PRODUCTS, EXIST, *COUNTS.values())
+READS = (IDENTIFY, customers(), ORDERS, ORDER_LINES, PRODUCTS, EXIST, *COUNTS.values())
 """Every reading operation; the tags mutation is made by ``tag_mutation``."""
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar, cast
 
 from segmentd.sdk import (
     ACCOUNT_FIELDS,
     ADDRESS_FIELDS,
     CONSENT_FIELDS,
+    COORDINATE_FIELDS,
+    METAFIELDS,
     ORDER_FIELDS,
     PROFILE_FIELDS,
     Batch,
@@ -29,7 +32,7 @@ from segmentd.sdk import (
 from segmentd_shopify.client import Identity, ShopifyClient
 from segmentd_shopify.errors import CursorError, SearchError
 from segmentd_shopify.mapping import Node, gid, to_customer, to_order, to_product
-from segmentd_shopify.operations import COUNTS, CUSTOMERS, EXIST, ORDER_LINES, ORDERS, PRODUCTS
+from segmentd_shopify.operations import COUNTS, EXIST, ORDER_LINES, ORDERS, PRODUCTS, customers
 from segmentd_shopify.settings import ShopifySettings
 
 _NEEDED = ("read_products", "read_customers", "read_orders")
@@ -47,38 +50,37 @@ class _Reading:
     optional: frozenset[str] = frozenset()
 
 
-_READINGS = {
-    "products": _Reading("Product", PRODUCTS, to_product),
-    "customers": _Reading(
-        "Customer",
-        CUSTOMERS,
-        to_customer,
-        frozenset(
-            {
-                "firstName",
-                "lastName",
-                "defaultEmailAddress",
-                "defaultPhoneNumber",
-                "defaultAddress",
-            }
-        ),
-    ),
-    "orders": _Reading("Order", ORDERS, to_order, frozenset({"email", "shippingAddress"})),
-}
+_STREAMS = ("products", "customers", "orders")
+_PERSONAL = frozenset(
+    {"firstName", "lastName", "defaultEmailAddress", "defaultPhoneNumber", "defaultAddress"}
+)
+
+
+def _readings(metafields: Sequence[str]) -> dict[str, _Reading]:
+    to_whole_customer = partial(to_customer, metafields=metafields)
+    return {
+        "products": _Reading("Product", PRODUCTS, to_product),
+        "customers": _Reading("Customer", customers(metafields), to_whole_customer, _PERSONAL),
+        "orders": _Reading("Order", ORDERS, to_order, frozenset({"email", "shippingAddress"})),
+    }
 
 
 class ShopifySource(Source):
     """A Shopify shop as a source."""
 
     Settings = ShopifySettings
-    streams: ClassVar[Sequence[Stream]] = tuple(Stream(name) for name in _READINGS)
+    streams: ClassVar[Sequence[Stream]] = tuple(Stream(name) for name in _STREAMS)
     # Shopify's search sees a change seconds to minutes late: Stream's lag of 10 minutes covers it
-    fields = ORDER_FIELDS | ADDRESS_FIELDS | CONSENT_FIELDS | ACCOUNT_FIELDS | PROFILE_FIELDS
+    fields = (
+        ORDER_FIELDS | ADDRESS_FIELDS | COORDINATE_FIELDS | CONSENT_FIELDS | ACCOUNT_FIELDS
+        | PROFILE_FIELDS | METAFIELDS
+    )  # fmt: skip
 
     def __init__(self, settings: ConnectorSettings, runtime: Runtime) -> None:
         assert isinstance(settings, ShopifySettings)  # noqa: S101 - made by the core from Settings
         self._client = ShopifyClient(settings, runtime)
         self._identity: Identity | None = None
+        self._readings = _readings(settings.metafields)
         self._sizes: dict[str, dict[str, int]] = {
             "products": {"first": settings.products_page},
             "customers": {"first": settings.customers_page},
@@ -104,7 +106,7 @@ class ShopifySource(Source):
 
     def read(self, stream: str, window: Window, position: str | None) -> Iterator[Batch]:
         """Pages by change time, oldest first; the position is Shopify's cursor."""
-        convert = _READINGS[stream].convert
+        convert = self._readings[stream].convert
         for page in self._pages(stream, _search(window), position):
             records: list[Record] = []
             rejected: list[Rejection] = []
@@ -128,7 +130,7 @@ class ShopifySource(Source):
         # out of the 60 days an order answers null as if it were deleted
         if stream == "orders" and "read_all_orders" not in self._identify().scopes:
             return set()
-        kind = _READINGS[stream].kind
+        kind = self._readings[stream].kind
         missing: set[str] = set()
         for start in range(0, len(ids), _MOST_IDS):
             asked = ids[start : start + _MOST_IDS]
@@ -156,7 +158,7 @@ class ShopifySource(Source):
                 raise TransientError(str(error)) from error
 
     def _page(self, stream: str, search: str, cursor: str | None) -> _Nodes:
-        reading = _READINGS[stream]
+        reading = self._readings[stream]
         variables = {**self._sizes[stream], "query": search, "after": cursor}
         page = self._client.execute(reading.operation, variables, optional=reading.optional)["page"]
         if page is None:

@@ -7,9 +7,11 @@ Facts: https://woocommerce.github.io/woocommerce-rest-api-docs/ and measurements
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from segmentd.sdk import (
@@ -27,8 +29,8 @@ Row = Mapping[str, Any]
 
 CUSTOMER_FIELDS = (
     "id,date_created_gmt,date_modified_gmt,email,first_name,last_name,"
-    "billing.country,billing.state,billing.city,billing.phone,"
-    "shipping.country,shipping.state,shipping.city,meta_data"
+    "billing.country,billing.state,billing.city,billing.postcode,billing.phone,"
+    "shipping.country,shipping.state,shipping.city,shipping.postcode,meta_data"
 )
 ORDER_FIELDS = (
     "id,status,currency,total,discount_total,discount_tax,customer_id,created_via,"
@@ -36,7 +38,9 @@ ORDER_FIELDS = (
     "date_created_gmt,date_modified_gmt,date_paid_gmt,line_items,coupon_lines,refunds"
 )
 """Lists only whole: a path into a list drops the list."""
-PRODUCT_FIELDS = "id,name,date_modified_gmt,categories,tags,brands"
+PRODUCT_FIELDS = (
+    "id,name,date_created_gmt,date_modified_gmt,regular_price,price,categories,tags,brands"
+)
 
 DRAFTS = frozenset({"checkout-draft", "auto-draft"})
 """Begun at the checkout, not placed; in ``status=any`` all the same. Deleted after a day."""
@@ -44,9 +48,9 @@ _PAID = frozenset({"processing", "completed", "refunded"})
 _UNPAID = frozenset({"pending", "on-hold", "cancelled", "failed", "trash"})
 
 
-def customer(row: Row, meta_key: str) -> Customer:
-    """An account; its tags are those in our customer meta."""
-    country, region, city = _address(row)
+def customer(row: Row, meta_key: str, meta: Sequence[str] = ()) -> Customer:
+    """An account; ``meta_key`` holds its tags, the keys ``meta`` its traits."""
+    address = _address(row)
     return Customer(
         id=str(row["id"]),
         # null until WooCommerce first saves the profile
@@ -56,12 +60,26 @@ def customer(row: Row, meta_key: str) -> Customer:
         first_name=clean(row["first_name"]),
         last_name=clean(row["last_name"]),
         phone=clean(row["billing"].get("phone")),
-        country=country,
-        region=region,
-        city=city,
+        country=clean(address.get("country")),
+        region=clean(address.get("state")),
+        city=clean(address.get("city")),
+        postcode=clean(address.get("postcode")),
         account_state="ENABLED",
         tags=_tags_or_none(meta_value(row, meta_key)),
+        traits=_traits(row, meta),
     )
+
+
+def _traits(row: Row, keys: Sequence[str]) -> dict[str, str]:
+    values = {key: _meta_text(meta_value(row, key)) for key in keys}
+    return {f"meta.{key}": text for key, text in values.items() if text}
+
+
+def _meta_text(value: object) -> str | None:
+    """Lists and objects, as plugins keep them, in JSON."""
+    if isinstance(value, list | dict):
+        return clean(json.dumps(value, ensure_ascii=False)) if value else None
+    return clean(value)
 
 
 def _tags_or_none(value: object) -> list[str]:
@@ -71,18 +89,13 @@ def _tags_or_none(value: object) -> list[str]:
         return []
 
 
-def _address(row: Row) -> tuple[str | None, str | None, str | None]:
-    """Country, region and city of the billing address, or of the shipping address if empty."""
+def _address(row: Row) -> Row:
+    """The billing address, or the shipping address if nothing of that says where it is."""
     for kind in ("billing", "shipping"):
-        address = row.get(kind) or {}
-        found = (
-            clean(address.get("country")),
-            clean(address.get("state")),
-            clean(address.get("city")),
-        )
-        if any(found):
-            return found
-    return None, None, None
+        address: Row = row.get(kind) or {}
+        if any(clean(address.get(part)) for part in ("country", "state", "city", "postcode")):
+            return address
+    return {}
 
 
 def meta_value(row: Row, key: str) -> object:
@@ -152,24 +165,29 @@ def _was_paid(row: Row) -> bool:
 
 
 def _line(row: Row, currency: str) -> OrderLine:
+    # gross, as the order's total is; discounts are off already
+    amount = _sum(currency, row["total"], row["total_tax"])
     return OrderLine(
         id=str(row["id"]),
         # 0 once the product was deleted
         product_id=str(row["product_id"]) if row["product_id"] else None,
         quantity=int(row["quantity"]),
-        # gross, as the order's total is; discounts are off already
-        amount=_sum(currency, row["total"], row["total_tax"]),
-        variant_id=str(row["variation_id"]) if row.get("variation_id") else None,
+        amount=amount,
+        # a price that was raised by hand is no discount
+        discount=max(0, _sum(currency, row["subtotal"], row["subtotal_tax"]) - amount),
         title=_unescaped(row["name"]),
-        sku=clean(row.get("sku")),
     )
 
 
-def product(row: Row) -> Product:
-    """A product; what other shops call its type is a category here."""
+def product(row: Row, currency: str) -> Product:
+    """A product; what other shops call its type is a category here.
+
+    One with variations has no regular price of its own: ``price`` is that of its cheapest one.
+    """
     categories = _names(row["categories"])
     # brands came with WooCommerce 9.6
     brands = _names(row.get("brands") or [])
+    price = row["regular_price"] or row["price"]
     return Product(
         id=str(row["id"]),
         title=_unescaped(row["name"]),
@@ -177,6 +195,8 @@ def product(row: Row) -> Product:
         tags=_names(row["tags"]),
         categories=categories,
         updated_at=_moment(row["date_modified_gmt"]),
+        published_at=_moment(row["date_created_gmt"]),
+        price=minor_units(price, currency) if price else None,
     )
 
 
@@ -197,9 +217,11 @@ def _moment(text: object) -> datetime | None:
     return instant(text)
 
 
+# prices repeat, and exact decimals take time
+@lru_cache(maxsize=8192)
 def _sum(currency: str, amount: str, tax: str) -> int:
     """Added before rounding: with more decimals than the currency has it makes a difference."""
-    if not tax.strip("0."):  # most: exact sums of long orders take time
+    if not tax.strip("0."):  # most
         return minor_units(amount, currency)
     try:
         return minor_units(format(Decimal(amount) + Decimal(tax), "f"), currency)

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from segmentd.sdk import ConnectorSettings
 
+MetaKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=255)]
 _PROFILE_KEYS = {
     *("description", "first_name", "last_name", "last_update", "locale", "nickname"),
     *("admin_color", "comment_shortcuts", "rich_editing", "syntax_highlighting", "use_ssl"),
@@ -36,10 +37,11 @@ class WooCommerceSettings(ConnectorSettings):
     query where the host strips the Authorization header."""
     per_page: Annotated[int, Field(ge=1, le=100)] = 100
     """Records in one answer; halved by itself where a slow host cannot make that many."""
-    meta_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=255)] = (
-        "segmentd_tags"
-    )
+    meta_key: MetaKey = "segmentd_tags"
     """Customer meta that holds our tags. A leading ``_`` would be dropped without an error."""
+    meta: Annotated[tuple[MetaKey, ...], Field(max_length=50)] = ()
+    """Further keys of customer meta that rules ask for as ``meta.KEY``; the store shows none that
+    begin with ``_``."""
     customer_role: Annotated[str, Field(min_length=1)] = "all"
     """Read accounts of this role only; ``all``: staff too, who may be customers as well."""
 

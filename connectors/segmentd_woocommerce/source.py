@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from segmentd.sdk import (
     ACCOUNT_FIELDS,
     ADDRESS_FIELDS,
+    META_FIELDS,
     ORDER_FIELDS,
     AuthError,
     Batch,
@@ -54,7 +55,7 @@ class WooCommerceSource(Source):
         Stream("orders"),
     )
     fields: ClassVar[frozenset[str]] = (
-        ORDER_FIELDS | ADDRESS_FIELDS | ACCOUNT_FIELDS | {"customer_account_status"}
+        ORDER_FIELDS | ADDRESS_FIELDS | ACCOUNT_FIELDS | META_FIELDS | {"customer_account_status"}
     )
 
     def __init__(self, settings: ConnectorSettings, runtime: Runtime) -> None:
@@ -64,6 +65,7 @@ class WooCommerceSource(Source):
         self._runtime = runtime
         self._client = WooClient(settings, runtime)
         self._has_refund_list = True
+        self._currency: str | None = None
 
     def info(self) -> ShopInfo:
         """Two requests; the second needs the key."""
@@ -77,9 +79,11 @@ class WooCommerceSource(Source):
         host = urlsplit(self._settings.store).hostname or ""
         now = response.date or self._runtime.now()
         try:
-            return shop_info(root, response.json(), host, now)
+            info = shop_info(root, response.json(), host, now)
         except (AttributeError, KeyError, TypeError) as error:
             raise TransientError(f"{response.place}: not what a store says of itself") from error
+        self._currency = info.currency
+        return info
 
     def read(self, stream: str, window: Window, position: str | None) -> Iterator[Batch]:
         """See ``Source.read``; a position is a page's end, and good for this window only."""
@@ -119,16 +123,18 @@ class WooCommerceSource(Source):
     def _customers(self, position: str | None) -> Iterator[Batch]:
         # only role=all shows customers who are also staff, subscribers, wholesale customers …
         params = {"role": self._settings.customer_role, "_fields": mapping.CUSTOMER_FIELDS}
-        meta_key = self._settings.meta_key
+        meta_key, meta = self._settings.meta_key, self._settings.meta
         sweep = Sweep(self._client, "customers", params, SweepPlace.of(position))
         for rows, place in sweep.pages():
-            yield _batch(rows, lambda row: mapping.customer(row, meta_key), place.text())
+            yield _batch(rows, lambda row: mapping.customer(row, meta_key, meta), place.text())
 
     def _products(self, window: Window, position: str | None) -> Iterator[Batch]:
         params = {"_fields": mapping.PRODUCT_FIELDS}
+        # prices of products come without one
+        currency = self._currency or self.info().currency
         _, place = _begin(window, position)
         for rows, reached in Changes(self._client, "products", params, window, place).pages():
-            yield _batch(rows, mapping.product, reached.text(_LISTED))
+            yield _batch(rows, lambda row: mapping.product(row, currency), reached.text(_LISTED))
 
     def _orders(self, window: Window, position: str | None) -> Iterator[Batch]:
         phase, place = _begin(window, position)

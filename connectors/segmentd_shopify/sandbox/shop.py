@@ -81,6 +81,7 @@ class Shop:
             first_name=clean(customer.first_name),
             last_name=clean(customer.last_name),
             city=clean(customer.city),
+            postcode=clean(customer.postcode),
             language=customer.language or "en",
             account_state=customer.account_state or "DISABLED",
             email_consent=(customer.email_consent or "NOT_SUBSCRIBED") if email else None,
@@ -119,6 +120,8 @@ class Shop:
             tags=sorted(product.tags, key=str.casefold),
             categories=[],
             updated_at=_second(product.updated_at or self.now()),
+            published_at=product.published_at and _second(product.published_at),
+            price=product.price or 0,
         )
         return self._keep("products", kept)
 
@@ -197,10 +200,10 @@ def _second(moment: datetime) -> datetime:
 
 
 def _line(line: OrderLine) -> OrderLine:
-    title, sku, vendor = clean(line.title), clean(line.sku), clean(line.vendor)
-    if (title, sku, vendor) == (line.title, line.sku, line.vendor):
+    title, vendor = clean(line.title), clean(line.vendor)
+    if (title, vendor) == (line.title, line.vendor):
         return line
-    return replace(line, title=title, sku=sku, vendor=vendor)
+    return replace(line, title=title, vendor=vendor)
 
 
 def _split(tags: Iterable[str]) -> list[str]:

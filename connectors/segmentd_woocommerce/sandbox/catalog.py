@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from segmentd_woocommerce.sandbox.documents import Document, escaped, gmt, links, local
+from segmentd_woocommerce.sandbox.documents import Document, escaped, gmt, links, local, money, sku
 from segmentd_woocommerce.sandbox.store import ProductRow, Store
 
 
@@ -23,12 +23,19 @@ def product(row: ProductRow, store: Store, base: str) -> Document:
         "date_modified": local(modified, store.zone),
         "date_modified_gmt": gmt(modified),
         **_PRODUCT_DEFAULTS,
-        "sku": f"SKU-{row.id:03d}",
+        "sku": sku(row.id),
+        **_prices(row, store),
         "categories": [_term(store, name) for name in row.categories],
         "brands": [_term(store, row.brand)] if row.brand else [],
         "tags": [_term(store, name) for name in row.tags],
         "_links": links(base, "products", row.id),
     }
+
+
+def _prices(row: ProductRow, store: Store) -> Document:
+    """As entered; empty for a product that cannot be bought yet."""
+    price = "" if row.price is None else money(row.price, store.currency)
+    return {"price": price, "regular_price": price, "purchasable": bool(price)}
 
 
 def _term(store: Store, name: str) -> Document:
@@ -63,8 +70,8 @@ _PRODUCT_DEFAULTS: Document = {
     "description": "",
     "short_description": "",
     "sku": "",
-    "price": "10.00",
-    "regular_price": "10.00",
+    "price": "",
+    "regular_price": "",
     "sale_price": "",
     "date_on_sale_from": None,
     "date_on_sale_from_gmt": None,

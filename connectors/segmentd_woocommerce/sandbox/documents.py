@@ -122,10 +122,7 @@ def order(row: OrderRow, store: Store, base: str) -> Document:
         "cart_hash": "",
         "number": str(row.id),
         "meta_data": _order_meta(row),
-        "line_items": [
-            _line(line, row, row.discount if index == 0 else 0)
-            for index, line in enumerate(row.lines)
-        ],
+        "line_items": [_line(line, row) for line in row.lines],
         "tax_lines": [],
         "shipping_lines": [_shipping(row, rest)] if rest > 0 else [],
         "fee_lines": [_fee(row, rest)] if rest < 0 else [],
@@ -174,23 +171,24 @@ def _order_links(row: OrderRow, base: str) -> Document:
     return found
 
 
-def _line(line: OrderLine, row: OrderRow, discount: int) -> Document:
+def _line(line: OrderLine, row: OrderRow) -> Document:
     zero = money(0, row.currency)
     total = money(line.amount, row.currency)
+    product_id = _number(line.product_id)
     return {
         "id": int(line.id) if line.id.isdigit() else row.id * 100,
         "name": escaped(line.title or ""),
-        "product_id": _number(line.product_id),
-        "variation_id": _number(line.variant_id),
+        "product_id": product_id,
+        "variation_id": 0,
         "quantity": line.quantity,
         "tax_class": "",
-        "subtotal": money(line.amount + discount, row.currency) if discount else total,
+        "subtotal": money(line.amount + line.discount, row.currency) if line.discount else total,
         "subtotal_tax": zero,
         "total": total,
         "total_tax": zero,
         "taxes": [],
         "meta_data": [],
-        "sku": line.sku,
+        "sku": sku(product_id) if product_id else None,
         "global_unique_id": "",
         "price": _price(line, row.currency),
         "image": {"id": "", "src": ""},
@@ -200,6 +198,11 @@ def _line(line: OrderLine, row: OrderRow, discount: int) -> Document:
 
 def _number(id_: str | None) -> int:
     return int(id_) if id_ and id_.isdigit() else 0
+
+
+def sku(product_id: int) -> str:
+    """The stock number of a product."""
+    return f"SKU-{product_id:03d}"
 
 
 def _price(line: OrderLine, currency: str) -> float:

@@ -40,6 +40,7 @@ def customer_row(customer: Customer, old: CustomerRow | None, now: datetime) -> 
         "country": customer.country or "",
         "state": customer.region or "",
         "city": customer.city or "",
+        "postcode": customer.postcode or "",
     }
     return row
 
@@ -96,10 +97,11 @@ def product_row(product: Product, now: datetime) -> ProductRow:
     modified = _whole(product.updated_at) or now
     return ProductRow(
         id=int(product.id),
-        created=modified,
+        created=_whole(product.published_at) or modified,
         modified=modified,
         name=product.title or "",
         categories=list(categories),
         tags=list(product.tags),
         brand=product.vendor,
+        price=product.price,
     )

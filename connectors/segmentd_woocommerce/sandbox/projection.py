@@ -22,6 +22,7 @@ def customer(row: CustomerRow, meta_key: str) -> Customer:
         country=address.get("country") or None,
         region=address.get("state") or None,
         city=address.get("city") or None,
+        postcode=address.get("postcode") or None,
         account_state="ENABLED",
         tags=tags(row, meta_key),
     )
@@ -59,13 +60,12 @@ def order(row: OrderRow) -> Order:
 
 
 def _line(line: OrderLine) -> OrderLine:
-    """What the API can hold of a line: no vendor, no mark of a gift card."""
+    """What the API can hold of a line: no vendor."""
     return OrderLine(
         id=line.id,
         product_id=line.product_id,
         quantity=line.quantity,
         amount=line.amount,
-        variant_id=line.variant_id,
+        discount=line.discount,
         title=line.title,
-        sku=line.sku,
     )

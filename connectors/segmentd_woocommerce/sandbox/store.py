@@ -132,6 +132,8 @@ class ProductRow:
     categories: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
     brand: str | None = None
+    price: int | None = None
+    """In minor units of the store's currency."""
 
 
 @dataclass

@@ -173,7 +173,6 @@ def _lines_and_products(folder: Path) -> tuple[dict[str, list[OrderLine]], list[
                 quantity=int(row["quantity"]),
                 amount=int(row["amount_cents"]),
                 title=titles.get(row["product_id"], {}).get("title", row["product_id"]),
-                sku=row["product_id"],
             )
         )
     return lines, [_product(ids[name], name, titles.get(name, {})) for name in names]

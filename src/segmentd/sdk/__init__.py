@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from segmentd.domain.fields import ACCOUNT_FIELDS as ACCOUNT_FIELDS
     from segmentd.domain.fields import ADDRESS_FIELDS as ADDRESS_FIELDS
     from segmentd.domain.fields import CONSENT_FIELDS as CONSENT_FIELDS
+    from segmentd.domain.fields import COORDINATE_FIELDS as COORDINATE_FIELDS
+    from segmentd.domain.fields import META_FIELDS as META_FIELDS
+    from segmentd.domain.fields import METAFIELDS as METAFIELDS
     from segmentd.domain.fields import ORDER_FIELDS as ORDER_FIELDS
     from segmentd.domain.fields import PROFILE_FIELDS as PROFILE_FIELDS
     from segmentd.domain.identity import email_key as email_key
@@ -74,7 +77,8 @@ _HOMES = {
         "AuthError ConfigError RejectedError SafetyStop SegmentdError TransientError"
     ),
     "segmentd.domain.fields": (
-        "ACCOUNT_FIELDS ADDRESS_FIELDS CONSENT_FIELDS ORDER_FIELDS PROFILE_FIELDS"
+        "ACCOUNT_FIELDS ADDRESS_FIELDS CONSENT_FIELDS COORDINATE_FIELDS META_FIELDS METAFIELDS "
+        "ORDER_FIELDS PROFILE_FIELDS"
     ),
     "segmentd.domain.identity": "email_key tag_key",
     "segmentd.domain.records": "Customer Gone Order OrderLine Product Record Refund",

@@ -12,7 +12,7 @@ from segmentd.sdk.testing import faults
 from segmentd.sdk.testing.sandbox import Fault
 from segmentd_shopify.client import ShopifyClient
 from segmentd_shopify.errors import CursorError, SearchError, TokenError
-from segmentd_shopify.operations import CUSTOMERS, IDENTIFY, tag_mutation
+from segmentd_shopify.operations import IDENTIFY, customers, tag_mutation
 from segmentd_shopify.sandbox import ALL_SCOPES, ShopifySandbox
 from segmentd_shopify.settings import ShopifySettings
 
@@ -61,7 +61,7 @@ def test_a_request_that_is_too_expensive_is_not_tried_again(
 ) -> None:
     sandbox.faults = [answers(example("single query"))]
     with pytest.raises(ConfigError, match="orders_page"):
-        client.execute(CUSTOMERS, PAGE)
+        client.execute(customers(), PAGE)
     assert len(sandbox.log) == 1
 
 
@@ -84,7 +84,7 @@ def test_lasting_errors_are_raised_at_once(
 ) -> None:
     sandbox.faults = [answers(error(code))]
     with pytest.raises(kind) as raised:
-        client.execute(CUSTOMERS, PAGE)
+        client.execute(customers(), PAGE)
     assert type(raised.value) is kind
     assert len(sandbox.log) == 1
 
@@ -109,14 +109,14 @@ def test_passing_trouble_is_tried_again(
     client: ShopifyClient, sandbox: ShopifySandbox, fault: Fault
 ) -> None:
     sandbox.faults = [fault]
-    assert client.execute(CUSTOMERS, PAGE)["page"]["nodes"] == []
+    assert client.execute(customers(), PAGE)["page"]["nodes"] == []
     assert len(sandbox.log) == 2
 
 
 def test_lasting_trouble_is_said(client: ShopifyClient, sandbox: ShopifySandbox) -> None:
     sandbox.faults = [answers(error("INTERNAL_SERVER_ERROR"))] * 10
     with pytest.raises(TransientError, match="Shopify failed"):
-        client.execute(CUSTOMERS, PAGE)
+        client.execute(customers(), PAGE)
     assert len(sandbox.log) == 6
 
 
@@ -137,7 +137,7 @@ def test_a_person_must_act(
 ) -> None:
     sandbox.faults = [faults.html(status)] * 3
     with pytest.raises(kind, match=words):
-        client.execute(CUSTOMERS, PAGE)
+        client.execute(customers(), PAGE)
     assert len(sandbox.log) == 1
 
 
@@ -146,7 +146,7 @@ def test_data_beside_an_error_is_no_data(
 ) -> None:
     sandbox.faults = [answers(example("missing scope"))]
     with pytest.raises(AuthError, match="read_orders"):
-        client.execute(CUSTOMERS, PAGE)
+        client.execute(customers(), PAGE)
 
 
 @pytest.mark.parametrize("sandbox", [{"protected": {"Customer.firstName"}}], indirect=True)
@@ -155,10 +155,10 @@ def test_a_denied_field_passes_only_where_it_is_optional(
 ) -> None:
     sandbox.put_customer(make_customer(1, first_name="Tove"))
     sandbox.clock.advance(5)
-    data = client.execute(CUSTOMERS, PAGE, optional=frozenset({"firstName"}))
+    data = client.execute(customers(), PAGE, optional=frozenset({"firstName"}))
     assert data["page"]["nodes"][0]["firstName"] is None
     with pytest.raises(AuthError, match="firstName"):
-        client.execute(CUSTOMERS, PAGE, optional=frozenset({"lastName"}))
+        client.execute(customers(), PAGE, optional=frozenset({"lastName"}))
 
 
 @pytest.mark.parametrize("case", ["unquoted timestamp", "invalid search field"])
@@ -167,17 +167,17 @@ def test_a_search_that_shopify_understood_otherwise_is_an_error(
 ) -> None:
     sandbox.faults = [answers(example(case))]
     with pytest.raises(SearchError, match="did not understand our search"):
-        client.execute(CUSTOMERS, PAGE)
+        client.execute(customers(), PAGE)
 
 
 def test_an_unquoted_timestamp_is_an_error(client: ShopifyClient) -> None:
     with pytest.raises(SearchError, match="00"):
-        client.execute(CUSTOMERS, {**PAGE, "query": "updated_at:>=2026-01-01T00:00:00Z"})
+        client.execute(customers(), {**PAGE, "query": "updated_at:>=2026-01-01T00:00:00Z"})
 
 
 def test_a_foreign_cursor_has_its_own_error(client: ShopifyClient) -> None:
     with pytest.raises(CursorError):
-        client.execute(CUSTOMERS, {**PAGE, "after": "bm90aGluZw=="})
+        client.execute(customers(), {**PAGE, "after": "bm90aGluZw=="})
 
 
 # -- pacing

@@ -20,12 +20,14 @@ def customers(recorded: Recorded) -> list[Any]:
 
 @pytest.fixture
 def orders(recorded: Recorded) -> list[Any]:
-    """The recorded orders with the two fields that our operation asks for besides."""
+    """The recorded orders with the fields that our operation asks for besides."""
     nodes = copy.deepcopy(recorded("orders_page")["data"]["orders"]["nodes"])
     for node in nodes:
         node["totalDiscountsSet"] = {"shopMoney": {"amount": "6.9", "currencyCode": "EUR"}}
         for refund in node["refunds"]:
             refund["processedAt"] = refund["createdAt"]
+        for line in node["lineItems"]["nodes"]:
+            line["originalTotalSet"] = line["discountedTotalSet"]
     return list(nodes)
 
 
@@ -45,12 +47,21 @@ def test_a_customer_with_everything(customers: list[Any]) -> None:
         country="DE",
         region=None,
         city="Bremen",
+        postcode="28195",
         language="de",
         account_state="ENABLED",
         email_consent="SUBSCRIBED",
         sms_consent="NOT_SUBSCRIBED",
         tags=["newsletter", "segd:vip", "Wholesale"],
     )
+
+
+def test_a_customer_with_coordinates_and_metafields(customers: list[Any]) -> None:
+    node = customers[0] | {"m0": {"value": " 1990-05-30 "}, "m1": None, "m2": {"value": ""}}
+    node["defaultAddress"] |= {"latitude": 53.0758, "longitude": 8.8072}
+    mapped = to_customer(node, ["facts.birth_date", "facts.shoe_size", "custom.note"])
+    assert (mapped.latitude, mapped.longitude) == (53.0758, 8.8072)
+    assert mapped.traits == {"metafields.facts.birth_date": "1990-05-30"}
 
 
 def test_a_customer_without_name_phone_and_address(customers: list[Any]) -> None:
@@ -90,9 +101,7 @@ def test_a_paid_order(orders: list[Any]) -> None:
                 product_id="8800000001",
                 quantity=2,
                 amount=5500,
-                variant_id="88000000019",
                 title="Heather honey 500 g",
-                sku="HH-500",
                 vendor="Imkerei Nord",
             )
         ],
@@ -112,7 +121,14 @@ def test_a_cancelled_order_of_a_guest_with_a_deleted_product(orders: list[Any]) 
     assert (mapped.status, mapped.paid) == (None, False)
     assert (mapped.customer_id, mapped.email) == (None, "walkin@example.com")
     assert (mapped.channel, mapped.country) == ("pos", None)
-    assert (mapped.lines[0].product_id, mapped.lines[0].variant_id) == (None, None)
+    assert mapped.lines[0].product_id is None
+
+
+def test_what_discounts_took_off_a_line(orders: list[Any]) -> None:
+    [line] = orders[0]["lineItems"]["nodes"]
+    line["originalTotalSet"] = {"shopMoney": {"amount": "61.9", "currencyCode": "EUR"}}
+    [mapped] = to_order(orders[0]).lines
+    assert (mapped.amount, mapped.discount) == (5500, 690)
 
 
 @pytest.mark.parametrize(
@@ -155,23 +171,61 @@ def test_a_refund_without_creation_has_its_processing(orders: list[Any]) -> None
 
 def test_yen_have_no_decimals(orders: list[Any]) -> None:
     money = {"shopMoney": {"amount": "1500.0", "currencyCode": "JPY"}}
+    lines = orders[0]["lineItems"]
+    lines["nodes"][0] |= {"originalTotalSet": money, "discountedTotalSet": money}
     mapped = to_order({**orders[0], "totalPriceSet": money})
-    assert (mapped.currency, mapped.total) == ("JPY", 1500)
+    assert (mapped.currency, mapped.total, mapped.lines[0].amount) == ("JPY", 1500, 1500)
 
 
-def test_a_product() -> None:
-    node = {
+@pytest.fixture
+def product() -> dict[str, Any]:
+    return {
         "id": "gid://shopify/Product/8800000001",
         "title": "Heather honey 500 g",
         "vendor": "",
         "productType": "Honey",
         "tags": ["organic"],
         "updatedAt": "2026-11-20T08:00:00Z",
+        "publishedAt": "2024-02-01T08:00:00Z",
+        "priceRangeV2": {"minVariantPrice": {"amount": "27.5", "currencyCode": "EUR"}},
+        "variants": {"nodes": [{"price": "27.50", "compareAtPrice": None}]},
     }
-    changed = at(2026, 11, 20, 8)
-    expected = Product("8800000001", "Heather honey 500 g", "Honey", None, ["organic"])
-    expected.updated_at = changed
-    assert to_product(node) == expected
+
+
+def test_a_product(product: dict[str, Any]) -> None:
+    assert to_product(product) == Product(
+        "8800000001",
+        "Heather honey 500 g",
+        "Honey",
+        None,
+        ["organic"],
+        updated_at=at(2026, 11, 20, 8),
+        published_at=at(2024, 2, 1, 8),
+        price=2750,
+    )
+
+
+def test_a_product_that_was_never_published(product: dict[str, Any]) -> None:
+    assert to_product(product | {"publishedAt": None}).published_at is None
+
+
+@pytest.mark.parametrize(
+    ("variants", "price"),
+    [
+        ([("40.00", None), ("27.50", None)], 2750),
+        ([("40.00", "60.00"), ("27.50", "35.00")], 3500),
+        ([("27.50", "20.00")], 2750),
+        ([("27.50", "0.00")], 2750),
+        ([("40.00", "60.00")], 2750),
+        ([], 2750),
+    ],
+    ids=["cheapest", "reduced", "raised", "zero", "cheapest-not-listed", "none-listed"],
+)
+def test_a_product_costs_what_its_cheapest_variant_costs_without_a_sale(
+    product: dict[str, Any], variants: list[tuple[str, str | None]], price: int
+) -> None:
+    nodes = [{"price": now, "compareAtPrice": before} for now, before in variants]
+    assert to_product(product | {"variants": {"nodes": nodes}}).price == price
 
 
 @pytest.mark.parametrize(

@@ -9,18 +9,19 @@ from graphql import TypeInfo, TypeInfoVisitor, Visitor, parse, visit
 
 from segmentd_shopify.operations import (
     COUNTS,
-    CUSTOMERS,
     EXIST,
     IDENTIFY,
     ORDER_LINES,
     ORDERS,
     PRODUCTS,
     READS,
+    customers,
     tag_mutation,
 )
 from segmentd_shopify.sandbox.cost import MAXIMUM, requested_cost
 from segmentd_shopify.sandbox.schema import VERSIONS, prepare, schema
 
+METAFIELDS = [f"facts.number-{n}" for n in range(50)]
 BOTH = pytest.mark.parametrize("version", VERSIONS)
 
 
@@ -30,7 +31,7 @@ def cost(operation: str, version: str = "2026-10", **variables: Any) -> int:
 
 
 @BOTH
-@pytest.mark.parametrize("operation", READS)
+@pytest.mark.parametrize("operation", [*READS, customers(METAFIELDS)])
 def test_reads_are_valid(version: str, operation: str) -> None:
     assert not prepare(operation, version).is_mutation
 
@@ -62,12 +63,13 @@ def test_nothing_deprecated_but_the_phone_consent_is_used(version: str, operatio
     ("operation", "variables", "points"),
     [
         (IDENTIFY, {}, 3),
-        (CUSTOMERS, {"first": 250, "query": ""}, 35),
-        (ORDERS, {"first": 100, "lines": 20, "query": ""}, 182),
-        (ORDERS, {"first": 50, "lines": 25, "query": ""}, 163),
-        (ORDERS, {"first": 250, "lines": 250, "query": ""}, 420),
-        (ORDER_LINES, {"id": "gid://shopify/Order/1"}, 36),
-        (PRODUCTS, {"first": 250, "query": ""}, 13),
+        (customers(), {"first": 250, "query": ""}, 35),
+        (customers(METAFIELDS), {"first": 250, "query": ""}, 585),
+        (ORDERS, {"first": 100, "lines": 20, "query": ""}, 137),
+        (ORDERS, {"first": 50, "lines": 25, "query": ""}, 121),
+        (ORDERS, {"first": 250, "lines": 250, "query": ""}, 299),
+        (ORDER_LINES, {"id": "gid://shopify/Order/1"}, 25),
+        (PRODUCTS, {"first": 250, "query": ""}, 90),
         (EXIST, {"ids": ["gid://shopify/Order/1"] * 250}, 1),
         (COUNTS["customers"], {"query": ""}, 10),
     ],

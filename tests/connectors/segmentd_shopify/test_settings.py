@@ -97,3 +97,20 @@ def test_versions_are_quarters(version: str) -> None:
 def test_pages_are_what_shopify_allows(key: str, size: int) -> None:
     with pytest.raises(ValidationError, match=key):
         settings(**{key: size})
+
+
+def test_metafields_are_namespace_and_key() -> None:
+    assert settings(metafields=["facts.birth_date"]).metafields == ("facts.birth_date",)
+
+
+@pytest.mark.parametrize(
+    "metafield", ["birth_date", "facts.", "a.b.c", 'facts.x"y', "$app.key", "facts.x" + "y" * 64]
+)
+def test_other_names_are_no_metafields(metafield: str) -> None:
+    with pytest.raises(ValidationError, match="metafields"):
+        settings(metafields=[metafield])
+
+
+def test_metafields_leave_room_for_the_page() -> None:
+    with pytest.raises(ValidationError, match="at most 50"):
+        settings(metafields=[f"facts.number-{n}" for n in range(51)])

@@ -50,7 +50,7 @@ def order(number: int, **changes: Any) -> Order:
         "country": "US",
         "region": "TX",
         "city": "Austin",
-        "lines": [OrderLine(str(number * 10), "10", 1, 3096, title="Tea & Co", sku="SKU-1")],
+        "lines": [OrderLine(str(number * 10), "10", 1, 3096, title="Tea & Co")],
     }
     return Order(str(number), **{**fields, **changes})
 

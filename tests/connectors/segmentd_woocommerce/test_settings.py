@@ -49,6 +49,10 @@ def test_plain_http_only_where_it_is_allowed() -> None:
         ({"meta_key": "_hidden"}, "should match pattern"),
         ({"meta_key": "first_name"}, "WordPress's own"),
         ({"meta_key": "x" * 256}, "at most 255"),
+        ({"meta": ["_hidden"]}, "should match pattern"),
+        ({"meta": ["two.parts"]}, "should match pattern"),
+        ({"meta": ["x" * 256]}, "at most 255"),
+        ({"meta": [f"key{n}" for n in range(51)]}, "at most 50"),
         ({"consumer_key": "ck_1"}, "Extra inputs"),
     ],
 )

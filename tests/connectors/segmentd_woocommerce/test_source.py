@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from segmentd.sdk import (
 from segmentd.sdk.testing import faults
 from segmentd.sdk.testing.sandbox import Fault, Request, Response
 from segmentd_woocommerce.sandbox import WooCommerceSandbox
+from segmentd_woocommerce.sandbox.store import Meta
 from segmentd_woocommerce.settings import WooCommerceSettings
 from segmentd_woocommerce.source import WooCommerceSource
 
@@ -256,9 +258,34 @@ def test_an_order_of_a_deleted_customer_becomes_a_guests(
 def test_products_with_categories(sandbox: WooCommerceSandbox, source: WooCommerceSource) -> None:
     now = sandbox.clock.now()
     product = Product("10", "Tee & Kaffee", None, "Acme", ["neu"], ["Tee & Mehr"], now)
+    product.published_at, product.price = now - timedelta(days=30), 1250
     sandbox.put_product(product)
     assert read(source, "products", window(sandbox)) == [product]
     assert read(source, "products", Window(now + timedelta(1), now + timedelta(2))) == []
+
+
+def test_asks_for_the_currency_of_prices_once(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource
+) -> None:
+    sandbox.put_product(Product("10", "Tea", price=1250))
+    source.info()
+    read(source, "products", window(sandbox))
+    assert paths(sandbox).count("system_status") == 1
+
+
+def test_customer_meta_that_the_settings_name(
+    sandbox: WooCommerceSandbox,
+    settings: Callable[..., WooCommerceSettings],
+    runtime: Runtime,
+) -> None:
+    customer = Customer("1", email="vera@shopper.example", postcode="73301", tags=["VIP"])
+    sandbox.put_customer(customer)
+    sandbox.store.customers.rows[1].meta.append(Meta(7, "loyalty_level", "gold"))
+    with closing(WooCommerceSource(settings(meta=["loyalty_level"]), runtime)) as source:
+        (found,) = read(source, "customers", window(sandbox))
+    assert isinstance(found, Customer)
+    assert found.traits == {"meta.loyalty_level": "gold"}
+    assert (found.postcode, found.tags) == ("73301", ["VIP"])
 
 
 def test_counts_without_reading(

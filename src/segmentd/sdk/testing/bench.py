@@ -265,6 +265,8 @@ def tidy(value: Any) -> Any:
         )
     if isinstance(value, list):
         return [tidy(entry) for entry in value]
+    if isinstance(value, dict):
+        return {key: tidy(entry) for key, entry in value.items()}
     return clean(value) if isinstance(value, str) else value
 
 

@@ -27,6 +27,9 @@ def customer_number(number: int) -> Customer:
         last_name=f"Number {number}",
         country="DE",
         city="Köln",
+        postcode="50667",
+        latitude=50.9375,
+        longitude=6.9603,
         language="de",
         account_state="ENABLED",
         email_consent="SUBSCRIBED",
@@ -98,7 +101,7 @@ def fill_variety(bench: Bench) -> None:
             discount=50,
             discount_codes=["SPRING"],
             tags=["gift"],
-            lines=[OrderLine("7001", None, 5, 450, title="Thing", sku="T-1")],
+            lines=[OrderLine("7001", None, 5, 450, discount=50, title="Thing")],
         )
     )
 

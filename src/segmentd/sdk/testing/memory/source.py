@@ -10,6 +10,9 @@ from segmentd.domain.fields import (
     ACCOUNT_FIELDS,
     ADDRESS_FIELDS,
     CONSENT_FIELDS,
+    COORDINATE_FIELDS,
+    META_FIELDS,
+    METAFIELDS,
     ORDER_FIELDS,
     PROFILE_FIELDS,
 )
@@ -31,7 +34,10 @@ class MemorySource(Source):
         Stream("customers"),
         Stream("orders"),
     )
-    fields = ORDER_FIELDS | ADDRESS_FIELDS | CONSENT_FIELDS | ACCOUNT_FIELDS | PROFILE_FIELDS
+    fields = (
+        ORDER_FIELDS | ADDRESS_FIELDS | CONSENT_FIELDS | ACCOUNT_FIELDS | PROFILE_FIELDS
+        | COORDINATE_FIELDS | METAFIELDS | META_FIELDS
+    )  # fmt: skip
 
     def __init__(self, settings: ConnectorSettings, runtime: Runtime) -> None:
         self._settings = MemorySettings.model_validate(settings)
