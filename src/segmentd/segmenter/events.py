@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from segmentd.segmenter.columns import Ints, TermColumn, floats, least, lists, positions_of, texts
+from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.instants import Clock
+from segmentd.segmenter.language import Events
 from segmentd.segmenter.predicates import Bools, Floats
 
 ALL = slice(None)
@@ -58,6 +60,13 @@ class EventTable:
         profile[codes] = self.profile
         return codes, profile
 
+    @cached_property
+    def sequence(self) -> tuple[Ints, Ints]:
+        """The rows of orders by profile and time, and for each where those of its profile begin."""
+        rows = np.lexsort((self.ints("order_id"), self.placed, self.profile))
+        begins = np.flatnonzero(np.diff(self.profile[rows], prepend=-1))
+        return rows, np.repeat(begins, np.diff(begins, append=len(rows)))
+
     def count(self, rows: Bools | slice = ALL) -> Floats:
         """Rows of each profile."""
         return np.bincount(self.profile[rows], minlength=self.size).astype(np.float64)
@@ -78,9 +87,91 @@ class EventTable:
         """The least of the rows' values per profile; NaN for none."""
         return least(self.profile[rows], values[rows], self.size)
 
+    def latest(self, rows: Bools | slice = ALL) -> Floats:
+        """When the last of the rows happened, per profile; NaN for none."""
+        return -self.least(-self.placed, rows)
 
-def counted(frame: pd.DataFrame, clock: Clock) -> Bools:
-    """Which orders, lines or refunds count now: of paid orders that stand."""
-    live: Bools = (floats(frame, "counted") == 1) & (floats(frame, "placed_at") <= clock.now)
-    live &= ~(floats(frame, "cancelled_at") <= clock.now)
-    return live
+
+class Tables:
+    """All that happened to the profiles of a partition and counts now."""
+
+    def __init__(self, frames: Frames, clock: Clock) -> None:
+        self.frames = frames
+        self.clock = clock
+        self.profile_ids: Ints = frames.profiles["profile_id"].to_numpy(np.int64)
+        self.index = pd.Index(self.profile_ids, name="profile_id")
+        self.size = len(self.index)
+        self._named: dict[str, EventTable] = {}
+
+    @cached_property
+    def orders(self) -> EventTable:
+        """Orders that count now."""
+        return self._ordered(self.frames.orders)
+
+    @cached_property
+    def lines(self) -> EventTable:
+        """Lines of orders that count now."""
+        return self._ordered(self.frames.lines)
+
+    @cached_property
+    def refunds(self) -> EventTable:
+        """Refunds until now of orders that count now."""
+        frame = self.frames.refunds
+        live = self._counted(frame) & (floats(frame, "created_at") <= self.clock.now)
+        return EventTable(frame, "created_at", live, self.index)
+
+    @cached_property
+    def checkouts(self) -> EventTable:
+        """Checkouts that were begun and left open, with no order since."""
+        begun = self.happened("checkout")
+        ended = begun.floats("ended_at") <= self.clock.now
+        ordered = self.orders.latest()[begun.profile] > begun.placed
+        live = np.zeros(len(self.frames.events), bool)
+        live[begun.rows[~ended & ~ordered]] = True
+        return EventTable(self.frames.events, "at", live, self.index)
+
+    def happened(self, name: str) -> EventTable:
+        """Events of a name until now."""
+        if name not in self._named:
+            frame = self.frames.events
+            codes, names = self._event_names
+            live = codes == names.get(name, -2)
+            live &= floats(frame, "at") <= self.clock.now
+            self._named[name] = EventTable(frame, "at", live, self.index)
+        return self._named[name]
+
+    def table(self, events: Events) -> EventTable | None:
+        """What a function looks at; None where nothing fills it."""
+        match events.function:
+            case "orders_placed":
+                return self.orders
+            case "products_purchased":
+                return self.lines
+            case "refunds_received":
+                return self.refunds
+            case "checkouts_abandoned":
+                return self.checkouts
+            case "events":
+                return self.happened(events.argument or "")
+            case name if name.startswith(_NAMED):
+                return self.happened(name.replace("storefront_event.", "storefront."))
+            case _:
+                return None
+
+    @cached_property
+    def _event_names(self) -> tuple[Ints, dict[str, int]]:
+        codes, names = pd.factorize(self.frames.events["name"])
+        return codes, {name: code for code, name in enumerate(names.tolist())}
+
+    def _ordered(self, frame: pd.DataFrame) -> EventTable:
+        return EventTable(frame, "placed_at", self._counted(frame), self.index)
+
+    def _counted(self, frame: pd.DataFrame) -> Bools:
+        """Of paid orders that stand."""
+        live: Bools = floats(frame, "counted") == 1
+        live &= floats(frame, "placed_at") <= self.clock.now
+        live &= ~(floats(frame, "cancelled_at") <= self.clock.now)
+        return live
+
+
+_NAMED = ("shopify_email.", "storefront.", "storefront_event.")

@@ -1,173 +1,36 @@
-"""The columns that conditions ask for, made from the frames as they are needed.
-
-Groups are sums over row positions (``bincount``): money in whole minor units stays exact in
-float64. Texts are looked at once per distinct text.
-"""
+"""The fields of customers, made from the frames as they are needed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from segmentd.segmenter.frames import Frames, unpack
+from segmentd.segmenter.columns import (
+    Ints,
+    TermColumn,
+    divide,
+    floats,
+    least,
+    lists,
+    positions_of,
+    texts,
+)
+from segmentd.segmenter.events import Tables
+from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.instants import Clock
 from segmentd.segmenter.predicates import Bools, Floats, Terms
 
-Ints = npt.NDArray[np.int64]
 
-
-class TermColumn:
-    """A column of texts or lists of texts: for each row the number of its distinct value."""
-
-    def __init__(self, codes: Ints, distinct: list[Terms]) -> None:
-        self.codes = codes
-        self.distinct = distinct
-
-    def test(self, fulfils: Callable[[Terms], bool]) -> Bools:
-        """Which rows fulfil a test."""
-        verdicts = np.fromiter((fulfils(terms) for terms in self.distinct), bool)
-        return verdicts[self.codes]
-
-    def same(self, other: TermColumn) -> Bools:
-        """Which rows have the same known text in both columns."""
-        numbers: dict[Terms, int] = {}
-        for terms in (*self.distinct, *other.distinct):
-            numbers.setdefault(terms, len(numbers) if terms else -1)
-        mine = np.array([numbers[terms] for terms in self.distinct])[self.codes]
-        theirs = np.array([numbers[terms] for terms in other.distinct])[other.codes]
-        same: Bools = (mine == theirs) & (mine >= 0)
-        return same
-
-
-def texts(column: pd.Series[Any]) -> TermColumn:
-    """Single texts; missing and empty ones have no term."""
-    return _terms(column, lambda text: (text,) if text else ())
-
-
-def lists(column: pd.Series[Any]) -> TermColumn:
-    """Packed lists (see ``frames.pack``)."""
-    return _terms(column, lambda text: tuple(unpack(text)))
-
-
-def _terms(column: pd.Series[Any], split: Callable[[str], Terms]) -> TermColumn:
-    codes, distinct = pd.factorize(column)
-    known: list[Terms] = [split(text) for text in distinct.tolist()]
-    missing = len(known)
-    return TermColumn(np.where(codes < 0, missing, codes), [*known, ()])
-
-
-def floats(frame: pd.DataFrame, name: str) -> Floats:
-    """A column as float64, NaN where missing."""
-    return frame[name].to_numpy(np.float64, na_value=np.nan)
-
-
-def positions_of(index: pd.Index[Any], ids: pd.Series[Any]) -> Ints:
-    """Where each id stands in the index; -1 for one that is not in it."""
-    return index.get_indexer(pd.Index(ids.to_numpy(np.int64)))
-
-
-def earliest(positions: Ints, instants: Floats, size: int) -> Floats:
-    """The least instant at each position; NaN for none."""
-    result = np.full(size, np.inf)
-    np.minimum.at(result, positions, instants)
-    result[np.isinf(result)] = np.nan
-    return result
-
-
-class Events:
-    """Rows of a frame that count now, with the position of their profile."""
-
-    def __init__(self, frame: pd.DataFrame, profiles: pd.Index[Any], clock: Clock) -> None:
-        self._frame = frame
-        placed = floats(frame, "placed_at")
-        live = (floats(frame, "counted") == 1) & (placed <= clock.now)
-        live &= ~(floats(frame, "cancelled_at") <= clock.now)
-        if "created_at" in frame:
-            live &= floats(frame, "created_at") <= clock.now
-        positions = positions_of(profiles, frame["profile_id"])
-        live &= positions >= 0
-        self.rows = np.flatnonzero(live)
-        self.profile: Ints = positions[self.rows]
-        self.size = len(profiles)
-
-    def floats(self, name: str) -> Floats:
-        """A number column of these rows."""
-        return floats(self._frame, name)[self.rows]
-
-    def ints(self, name: str) -> Ints:
-        """An integer column of these rows."""
-        return self._frame[name].to_numpy(np.int64)[self.rows]
-
-    def terms(self, name: str, *, packed: bool = False) -> TermColumn:
-        """A text column of these rows."""
-        column = self._frame[name].iloc[self.rows]
-        return lists(column) if packed else texts(column)
-
-    @cached_property
-    def placed(self) -> Floats:
-        """When the order was placed."""
-        return self.floats("placed_at")
-
-    @cached_property
-    def _orders(self) -> tuple[Ints, Ints]:
-        """For each row the number of its order, and for each number the order's profile."""
-        codes, distinct = pd.factorize(self.ints("order_id"))
-        profile = np.zeros(len(distinct), np.int64)
-        profile[codes] = self.profile
-        return codes, profile
-
-    def count(self, rows: Bools | slice = slice(None)) -> Floats:
-        """Rows of each profile."""
-        return np.bincount(self.profile[rows], minlength=self.size).astype(np.float64)
-
-    def count_orders(self, rows: Bools | slice = slice(None)) -> Floats:
-        """Distinct orders of each profile."""
-        codes, profile = self._orders
-        seen = np.zeros(len(profile), bool)
-        seen[codes[rows]] = True
-        return np.bincount(profile[seen], minlength=self.size).astype(np.float64)
-
-    def sum(self, name: str, rows: Bools | slice = slice(None)) -> Floats:
-        """Sum of a column per profile; missing values add nothing."""
-        weights = np.nan_to_num(self.floats(name)[rows])
-        return np.bincount(self.profile[rows], weights, minlength=self.size).astype(np.float64)
-
-    def earliest(self, instants: Floats, rows: Bools | slice = slice(None)) -> Floats:
-        """The least of the rows' instants per profile; NaN for none."""
-        return earliest(self.profile[rows], instants[rows], self.size)
-
-
-class Facts:
+class Facts(Tables):
     """Every field of a partition of profiles at one instant."""
 
     def __init__(self, frames: Frames, clock: Clock) -> None:
-        self.frames = frames
-        self.clock = clock
-        self.profile_ids: Ints = frames.profiles["profile_id"].to_numpy(np.int64)
-        self.index = pd.Index(self.profile_ids, name="profile_id")
-        self.size = len(self.index)
+        super().__init__(frames, clock)
         self._numbers: dict[str, Floats] = {}
         self._terms: dict[str, TermColumn] = {}
-
-    @cached_property
-    def orders(self) -> Events:
-        """Orders that count now."""
-        return Events(self.frames.orders, self.index, self.clock)
-
-    @cached_property
-    def lines(self) -> Events:
-        """Lines of orders that count now."""
-        return Events(self.frames.lines, self.index, self.clock)
-
-    @cached_property
-    def refunds(self) -> Events:
-        """Refunds until now of orders that count now."""
-        return Events(self.frames.refunds, self.index, self.clock)
 
     def numbers(self, field: str) -> Floats:
         """A field of numbers, minor units or instants, one per profile; NaN where missing."""
@@ -177,11 +40,10 @@ class Facts:
         return self._numbers[field]
 
     def terms(self, field: str) -> TermColumn:
-        """A field of texts, one value per profile."""
+        """A field of texts, one value per profile; traits are texts too."""
         if field not in self._terms:
             make = _TERMS.get(field)
-            unfilled = TermColumn(np.zeros(self.size, np.int64), [()])
-            self._terms[field] = make(self) if make else unfilled
+            self._terms[field] = make(self) if make else self._trait(field)
         return self._terms[field]
 
     @cached_property
@@ -206,6 +68,10 @@ class Facts:
         yield self.frames.orders, "placed_at"
         yield self.frames.orders, "cancelled_at"
         yield self.frames.refunds, "created_at"
+        yield self.frames.events, "at"
+        yield self.frames.events, "ended_at"
+        yield self.frames.memberships, "entered_at"
+        yield self.frames.memberships, "left_at"
 
     def _next(self, frame: pd.DataFrame, instants: Floats) -> Floats:
         later = instants > self.clock.now
@@ -213,49 +79,76 @@ class Facts:
             return np.full(self.size, np.nan)
         positions = positions_of(self.index, frame["profile_id"])
         later &= positions >= 0
-        return earliest(positions[later], instants[later], self.size)
+        return least(positions[later], instants[later], self.size)
 
+    def _trait(self, name: str) -> TermColumn:
+        codes, names = self._trait_names
+        rows = np.flatnonzero(codes == names.get(name, -2))
+        positions = positions_of(self.index, self.frames.traits["profile_id"].iloc[rows])
+        column = texts(self.frames.traits["value"].iloc[rows])
+        known = positions >= 0
+        result = np.full(self.size, len(column.distinct), np.int64)
+        result[positions[known]] = column.codes[known]
+        return TermColumn(result, [*column.distinct, ()])
 
-def _divide(part: Floats, whole: Floats) -> Floats:
-    result = np.full(len(part), np.nan)
-    np.divide(part, whole, out=result, where=whole != 0)
-    return result
-
-
-def _gross(facts: Facts) -> Floats:
-    return facts.orders.sum("total")
-
-
-def _refunded(facts: Facts) -> Floats:
-    return facts.refunds.sum("amount")
+    @cached_property
+    def _trait_names(self) -> tuple[Ints, dict[str, int]]:
+        codes, names = pd.factorize(self.frames.traits["name"])
+        return codes, {name: code for code, name in enumerate(names.tolist())}
 
 
 def _average(facts: Facts) -> Floats:
     # an order whose currency could not be converted is left out of all that is about money
     priced = ~np.isnan(facts.orders.floats("total"))
-    return _divide(facts.numbers("gross"), facts.orders.count(priced))
+    return divide(facts.numbers("gross"), facts.orders.count(priced))
 
 
 def _coupon_share(facts: Facts) -> Floats:
     coupons = facts.orders.terms("discount_codes", packed=True).test(bool)
-    return _divide(facts.orders.count(coupons), facts.numbers("number_of_orders"))
+    return divide(facts.orders.count(coupons), facts.numbers("number_of_orders"))
 
 
-def _latest(facts: Facts) -> Floats:
-    return -facts.orders.earliest(-facts.orders.placed)
+def _days_between_orders(facts: Facts) -> Floats:
+    first, last = (
+        facts.clock.days(facts.numbers(name)) for name in ("first_order_date", "last_order_date")
+    )
+    return divide(last - first, facts.numbers("number_of_orders") - 1)
+
+
+def _distinct_products(facts: Facts) -> Floats:
+    products = facts.lines.ints("product_id")
+    known = products >= 0
+    codes, distinct = pd.factorize(products[known])
+    bought = pd.unique(facts.lines.profile[known] * len(distinct) + codes)
+    counts = np.bincount(bought // max(len(distinct), 1), minlength=facts.size)
+    return counts.astype(np.float64)
+
+
+def _full_price_share(facts: Facts) -> Floats:
+    lines = facts.lines
+    amounts = lines.floats("amount")
+    full = np.nan_to_num(lines.floats("discount")) == 0
+    return divide(lines.sum(amounts, full), lines.sum(amounts))
 
 
 _NUMBERS: dict[str, Callable[[Facts], Floats]] = {
+    "abandoned_checkout_date": lambda facts: facts.checkouts.latest(),
     "amount_spent": lambda facts: facts.numbers("gross") - facts.numbers("refunded"),
+    "average_days_between_orders": _days_between_orders,
     "average_order_value": _average,
     "coupon_share": _coupon_share,
     "customer_added_date": lambda facts: floats(facts.frames.profiles, "created_at"),
-    "first_order_date": lambda facts: facts.orders.earliest(facts.orders.placed),
-    "gross": _gross,
-    "last_order_date": _latest,
+    "days_since_last_order": lambda facts: (
+        facts.clock.today - facts.clock.days(facts.numbers("last_order_date"))
+    ),
+    "distinct_products": _distinct_products,
+    "first_order_date": lambda facts: facts.orders.least(facts.orders.placed),
+    "full_price_share": _full_price_share,
+    "gross": lambda facts: facts.orders.sum(facts.orders.floats("total")),
+    "last_order_date": lambda facts: facts.orders.latest(),
     "number_of_orders": lambda facts: facts.orders.count(),
-    "refund_rate": lambda facts: _divide(facts.numbers("refunded"), facts.numbers("gross")),
-    "refunded": _refunded,
+    "refund_rate": lambda facts: divide(facts.numbers("refunded"), facts.numbers("gross")),
+    "refunded": lambda facts: facts.refunds.sum(facts.refunds.floats("amount")),
     "refunded_orders": lambda facts: facts.refunds.count_orders(),
 }
 """``gross`` and ``refunded`` are steps on the way, no fields of the language."""
@@ -311,6 +204,7 @@ _TERMS: dict[str, Callable[[Facts], TermColumn]] = {
     "customer_countries": _place("country"),
     "customer_email_domain": _email_domain,
     "customer_language": _profile_texts("language"),
+    "customer_postal_code": _profile_texts("postcode"),
     "customer_regions": _place("country", "region"),
     "customer_tags": lambda facts: lists(facts.frames.profiles["tags"]),
     "email_subscription_status": _profile_texts("email_consent"),

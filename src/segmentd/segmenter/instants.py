@@ -8,34 +8,52 @@ where the clocks change.
 
 from __future__ import annotations
 
-import calendar
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from functools import lru_cache
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 
-from segmentd.segmenter.language import Condition, Day, Moment, Offset, Period
-
-Floats = npt.NDArray[np.float64]
+from segmentd.segmenter.days import (
+    EPOCH,
+    Floats,
+    add_months,
+    day_start,
+    each_day,
+    offsets,
+    period_start,
+)
+from segmentd.segmenter.language import (
+    Aggregate,
+    Boundary,
+    Call,
+    Condition,
+    Day,
+    Moment,
+    Name,
+    Offset,
+    Period,
+    Shifted,
+)
 
 _SECONDS = {"h": 3600, "min": 60}
 _DAYS = {"d": 1, "w": 7}
-_MONTHS = {"m": 1, "y": 12, "MONTH": 1, "QUARTER": 3, "YEAR": 12}
+_MONTHS = {"m": 1, "y": 12}
 _SHIFTS = {"LAST": -1, "THIS": 0, "NEXT": 1}
 _LOOKAHEAD = 4_000
 """Days that are searched for the next change; then the profile is looked at again."""
 
-Reference = Day | Moment | Offset | Period
+Reference = Day | Moment | Offset | Period | Boundary
+"""A date that is the same for everybody."""
+Own = Name | Call | Aggregate | Shifted
+"""A date of the customer's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
     """The begin of what ``reference`` names, or with ``after`` the begin of what follows it."""
 
-    reference: Reference
+    reference: Reference | Own
     after: bool = False
 
 
@@ -49,13 +67,15 @@ class Span:
 
 def spans(condition: Condition) -> tuple[Span, ...]:
     """The spans in which a date fulfils the condition (its negation left aside)."""
-    references = [operand for operand in condition.operands if isinstance(operand, Reference)]
+    references = [operand for operand in condition.operands if isinstance(operand, Reference | Own)]
+    if not references:
+        return ()
     first = references[0]
     match condition.operator:
         case "=" | "IN":
             return tuple(Span(Edge(r), Edge(r, after=True)) for r in references)
         case "BETWEEN":
-            return (Span(Edge(first), Edge(references[1], after=True)),)
+            return (Span(Edge(first), Edge(references[-1], after=True)),)
         case ">=":
             return (Span(Edge(first), None),)
         case ">":
@@ -67,13 +87,14 @@ def spans(condition: Condition) -> tuple[Span, ...]:
 
 
 class Clock:
-    """``now`` on the clock of a shop."""
+    """``now`` on the clock of a shop, whose weeks begin at ``week_start`` (0 for Monday)."""
 
-    def __init__(self, time_zone: str, now: datetime) -> None:
+    def __init__(self, time_zone: str, now: datetime, week_start: int = 0) -> None:
         self.zone = ZoneInfo(time_zone)
         self.now = int(now.timestamp() // 1)
         """Epoch seconds; instants are whole seconds, so nothing is lost."""
         self.today = self.day(self.now)
+        self._week_start = week_start
 
     def day(self, instant: int) -> int:
         """The shop's day of an instant, as the ordinal of a date."""
@@ -83,16 +104,40 @@ class Clock:
 
     def days(self, instants: Floats) -> Floats:
         """The shop's days of many instants; NaN stays."""
-        known = instants[~np.isnan(instants)]
-        if not len(known):
+        known = ~np.isnan(instants)
+        if not known.any():
             return instants.copy()
-        first, last = self.day(int(known.min())), self.day(int(known.max()))
-        starts = [day_start(self.zone, day) for day in range(first, last + 1)]
-        found = np.searchsorted(starts, instants, side="right") - 1.0 + first
-        return np.where(np.isnan(instants), np.nan, found)
+        # no zone is more than a day away from UTC
+        utc = np.where(known, instants, self.now) // 86_400 + EPOCH
+        begins, ends = self.starts(utc), self.starts(utc + 1)
+        days = utc - 1 + (instants >= begins) + (instants >= ends)
+        return np.where(known, days, np.nan)
+
+    def starts(self, days: Floats) -> Floats:
+        """When days (ordinals) begin, in epoch seconds; NaN stays."""
+        return each_day(days, lambda day: day_start(self.zone, day))
+
+    def moved(self, instants: Floats, offset: Offset, *, after: bool = False) -> Floats:
+        """Each instant moved: by hours to the second, by days to the begin of the day there."""
+        if offset.unit in _SECONDS:
+            return instants + offset.amount * _SECONDS[offset.unit] + after
+        days = self.days(instants)
+        if offset.unit in _DAYS:
+            days = days + offset.amount * _DAYS[offset.unit]
+        else:
+            days = each_day(days, lambda day: _moved_day(day, offset))
+        return self.starts(days + after)
+
+    def hours(self, instants: Floats) -> Floats:
+        """The hour that the shop's clock shows, 0 to 23."""
+        if not len(instants):
+            return instants
+        begins, shifts = offsets(self.zone, float(instants.min()), float(instants.max()))
+        found = np.searchsorted(begins, instants, side="right") - 1
+        return (instants + shifts[found]) % 86_400 // 3600
 
     def at(self, edge: Edge) -> int:
-        """Where the edge is now, in epoch seconds."""
+        """Where the edge of a Reference is now, in epoch seconds."""
         return self._at(edge, self.now, self.today)
 
     def leaves(self, edge: Edge, instants: Floats) -> Floats:
@@ -101,7 +146,7 @@ class Clock:
         ahead = instants >= self.at(edge)
         if not ahead.any() or isinstance(edge.reference, Day | Moment):
             return result
-        if _is_exact(edge.reference):
+        if isinstance(edge.reference, Offset) and edge.reference.unit in _SECONDS:
             result[ahead] = instants[ahead] + (self.now - self.at(edge)) + 1
             return result
         edges, starts = self._coming(edge, float(instants[ahead].max()))
@@ -123,66 +168,30 @@ class Clock:
     def _at(self, edge: Edge, now: int, today: int) -> int:
         match edge.reference:
             case Moment(value):
-                return int(value.replace(tzinfo=self.zone).timestamp()) + edge.after
+                aware = value if value.tzinfo else value.replace(tzinfo=self.zone)
+                return int(aware.timestamp()) + edge.after
             case Offset(amount, unit) if unit in _SECONDS:
                 return now + amount * _SECONDS[unit] + edge.after
-            case Offset(amount, unit) if unit in _DAYS:
-                return day_start(self.zone, today + amount * _DAYS[unit] + edge.after)
-            case Offset(amount, unit):
-                day = _add_months(today, amount * _MONTHS[unit])
-                return day_start(self.zone, day + edge.after)
-            case Day(value):
-                return day_start(self.zone, value.toordinal() + edge.after)
             case Period(which, unit):
                 shift = _SHIFTS[which] + edge.after
-                return day_start(self.zone, _period_start(today, unit, shift))
+                return day_start(self.zone, period_start(today, unit, shift, self._week_start))
+            case reference:
+                return day_start(self.zone, self._day(reference, today) + edge.after)
+
+    def _day(self, reference: Reference | Own, today: int) -> int:
+        match reference:
+            case Day(value):
+                return value.toordinal()
+            case Boundary(end, which, unit):
+                shift = _SHIFTS[which] + end
+                return period_start(today, unit, shift, self._week_start) - end
+            case Offset():
+                return _moved_day(today, reference)
+            case _:
+                raise TypeError(reference)
 
 
-@lru_cache(maxsize=65_536)
-def day_start(zone: ZoneInfo, ordinal: int) -> int:
-    """Epoch seconds of the first instant of a day.
-
-    A midnight that the clocks skip or repeat is its first reading (``fold=0``): the instant of the
-    change itself where midnight is skipped.
-    """
-    day = date.fromordinal(ordinal)
-    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
-
-
-def local_months(zone: ZoneInfo, instants: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The shop's calendar month (1 to 12) of each instant."""
-    if not len(instants):
-        return np.zeros(0, np.int64)
-    day = datetime.fromtimestamp(int(instants.min()), UTC).astimezone(zone).date()
-    first = day.replace(day=1).toordinal()
-    starts: list[int] = []
-    months: list[int] = []
-    while not starts or starts[-1] <= instants.max():
-        starts.append(day_start(zone, first))
-        months.append(date.fromordinal(first).month)
-        first = _add_months(first, 1)
-    found = np.searchsorted(starts, instants, side="right") - 1
-    return np.array(months)[found]
-
-
-def _is_exact(reference: Reference) -> bool:
-    return isinstance(reference, Offset) and reference.unit in _SECONDS
-
-
-def _add_months(ordinal: int, months: int) -> int:
-    day = date.fromordinal(ordinal)
-    index = day.year * 12 + day.month - 1 + months
-    year, month = index // 12, index % 12 + 1
-    last = calendar.monthrange(year, month)[1]
-    return date(year, month, min(day.day, last)).toordinal()
-
-
-def _period_start(today: int, unit: str, shift: int) -> int:
-    day = date.fromordinal(today)
-    if unit == "DAY":
-        return today + shift
-    if unit == "WEEK":
-        return today - day.weekday() + 7 * shift
-    months = _MONTHS[unit]
-    into = (day.month - 1) % months
-    return _add_months(day.replace(day=1).toordinal(), months * shift - into)
+def _moved_day(day: int, offset: Offset) -> int:
+    if offset.unit in _DAYS:
+        return day + offset.amount * _DAYS[offset.unit]
+    return add_months(day, offset.amount * _MONTHS[offset.unit])
