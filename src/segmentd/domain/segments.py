@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+
+from segmentd.domain.errors import ConfigError
+from segmentd.domain.suggest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +75,17 @@ class ExclusiveSet:
 
     key: str
     segments: tuple[str, ...]
+
+
+def rivalry(sets: Sequence[ExclusiveSet], keys: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+    """Segment → the segments of its set. ConfigError for a segment that there is not (``keys`` are
+    those that there are) or that is in a set already."""
+    homes: dict[str, ExclusiveSet] = {}
+    for each in sets:
+        for key in each.segments:
+            if key not in keys:
+                raise ConfigError(f'there is no segment "{key}"{did_you_mean(key, keys)}')
+            if key in homes:
+                raise ConfigError(f'segment "{key}" is in set "{homes[key].key}" already')
+            homes[key] = each
+    return {key: home.segments for key, home in homes.items()}

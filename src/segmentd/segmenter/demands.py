@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from segmentd.segmenter.fields import FUNCTIONS, Field, find_field
 from segmentd.segmenter.language import (
@@ -55,13 +55,26 @@ def frames(tree: Any) -> Iterator[str]:
                     yield from field.needs
 
 
-def relatives(leaf: Leaf) -> Iterator[tuple[str, Subject]]:
-    """Name and subject of each store-relative value that a condition is compared with."""
+class Relative(NamedTuple):
+    """A store-relative value that something is compared with."""
+
+    name: str
+    subject: Subject
+    """What it is computed of."""
+    factor: float
+    """By which it is multiplied first."""
+
+
+def relatives(leaf: Leaf) -> Iterator[Relative]:
+    """All of one condition."""
     if isinstance(leaf, Condition):
         for operand in leaf.operands:
-            relative = operand.operand if isinstance(operand, Scaled) else operand
-            if isinstance(relative, Share | Statistic):
-                yield relative_name(relative, leaf.subject), leaf.subject
+            match operand:
+                case Scaled(factor, Statistic() as relative):
+                    name = relative_name(relative, leaf.subject)
+                    yield Relative(name, leaf.subject, float(factor))
+                case Share() | Statistic():
+                    yield Relative(relative_name(operand, leaf.subject), leaf.subject, 1.0)
 
 
 def segments(tree: Any) -> Iterator[Member | Call]:

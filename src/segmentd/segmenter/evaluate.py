@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from functools import reduce
+from functools import cached_property, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +15,10 @@ from segmentd.segmenter.facts import Facts
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.instants import Clock
 from segmentd.segmenter.language import And, Expression, Not, Or, Variable
-from segmentd.segmenter.predicates import Bools
+from segmentd.segmenter.predicates import Bools, Floats
 from segmentd.segmenter.ruleset import Ruleset
+from segmentd.segmenter.standing import Cap, Past, Pinned, Tenure, exclusive, pinned, tenure
+from segmentd.segmenter.thresholds import within
 
 
 class Decision(NamedTuple):
@@ -29,7 +31,7 @@ class Decision(NamedTuple):
     change a membership."""
     lapsing: pd.DataFrame
     """For each segment with grace the instant (epoch seconds) since which a member fulfils its
-    rule no longer; NaN for everybody else."""
+    rules no longer; NaN for everybody else."""
 
 
 def values(ruleset: Ruleset, frames: Frames, now: datetime) -> pd.DataFrame:
@@ -38,12 +40,23 @@ def values(ruleset: Ruleset, frames: Frames, now: datetime) -> pd.DataFrame:
     Index ``profile_id``; one float64 column per expression of the ruleset, named by it (NaN where
     missing), plus ``orders`` and ``last_order_at`` (epoch seconds, NaN without an order).
     """
-    facts = Facts(frames, Clock(ruleset.shop.time_zone, now))
-    conditions = Conditions(facts, ruleset.shop, {})
-    columns = {name: conditions.ranked(subject) for name, subject in ruleset.relatives.items()}
-    columns["orders"] = facts.numbers("number_of_orders")
-    columns["last_order_at"] = facts.numbers("last_order_date")
-    return pd.DataFrame(columns, index=facts.index)
+    partition = _Partition(ruleset, frames, now, {})
+    ranked = partition.conditions.ranked
+    columns = {name: ranked(subject) for name, subject in ruleset.relatives.items()}
+    return partition.population(columns)
+
+
+def candidates(
+    ruleset: Ruleset, frames: Frames, now: datetime, thresholds: Mapping[str, str]
+) -> pd.DataFrame:
+    """What the cuts of limited segments are computed from, when all other thresholds are known.
+
+    As ``values``, with a column for each of ``Ruleset.limits``: missing for who would be no member
+    without the limit, and such that the highest are let in.
+    """
+    partition = _Partition(ruleset, frames, now, thresholds)
+    partition.decide(ruleset.reached(e for k in ruleset.limits.values() for e in ruleset.refers(k)))
+    return partition.population({n: partition.rank(k) for n, k in ruleset.limits.items()})
 
 
 def evaluate(
@@ -52,17 +65,111 @@ def evaluate(
     """Decide for every profile of the frames.
 
     ``now`` counts in whole seconds. A condition whose threshold is absent or ``insufficient`` is
-    false. An account created after ``now`` that has not ordered before belongs nowhere.
+    false. An account created after ``now`` that has not ordered before belongs nowhere. Who is a
+    member already is read from ``frames.memberships``.
     """
-    facts = Facts(frames, Clock(ruleset.shop.time_zone, now))
-    conditions = Conditions(facts, ruleset.shop, thresholds)
-    members = {key: facts.exists & holds(rule, conditions) for key, rule in ruleset.rules.items()}
-    due = facts.next_event
-    for leaf in ruleset.leaves:
-        leaf_due = conditions.due(leaf)
-        due = due if leaf_due is None else np.fmin(due, leaf_due)
-    frame = pd.DataFrame(members, index=facts.index, columns=list(ruleset.keys), dtype=bool)
-    return Decision(frame, pd.Series(due, index=facts.index, name="due"), frame.iloc[:, :0])
+    partition = _Partition(ruleset, frames, now, thresholds)
+    partition.decide(ruleset.keys)
+    index, columns = partition.facts.index, list(ruleset.keys)
+    members = pd.DataFrame(partition.conditions.members, index=index, columns=columns, dtype=bool)
+    due = pd.Series(partition.due(), index=index, name="due")
+    return Decision(members, due, pd.DataFrame(partition.lapsing, index=index))
+
+
+class _Partition:
+    """Some profiles at one instant, for whom one segment after the other is decided."""
+
+    def __init__(
+        self, ruleset: Ruleset, frames: Frames, now: datetime, thresholds: Mapping[str, str]
+    ) -> None:
+        shop = ruleset.shop
+        self._ruleset = ruleset
+        self._thresholds = thresholds
+        self.facts = Facts(frames, Clock(shop.time_zone, now, shop.week_start))
+        self._past = Past(frames.memberships, self.facts.index)
+        self.conditions = Conditions(self.facts, shop, thresholds)
+        self.lapsing: dict[str, Floats] = {}
+        self._changes: list[Floats] = []
+
+    def decide(self, keys: Iterable[str]) -> None:
+        """Fill ``conditions.members`` with these segments, which hold all that they depend on."""
+        chosen = set(keys)
+        for key in self._ruleset.order:
+            if key in chosen:
+                self.conditions.members[key] = self._decided(key)
+
+    def rank(self, key: str) -> Floats:
+        """What a limited segment ranks by, of all who would be members without the limit."""
+        cap = self._ruleset.standing(key).cap
+        assert cap is not None  # noqa: S101 - asked of limited segments only
+        eligible = self.facts.exists & self._tenure(key, self._past.was(key)).graced
+        return np.where(eligible, self._strength(cap), np.nan)
+
+    def population(self, columns: Mapping[str, Floats]) -> pd.DataFrame:
+        """Columns with what breaks ties between profiles."""
+        orders = self.facts.numbers("number_of_orders")
+        last = self.facts.numbers("last_order_date")
+        ties = {"orders": orders, "last_order_at": last}
+        return pd.DataFrame({**columns, **ties}, index=self.facts.index)
+
+    def due(self) -> Floats:
+        """When time alone may change a membership, after all have been decided."""
+        due = reduce(np.fmin, self._changes, self.facts.next_event)
+        rankings = (each.cap.ranking for each in self._ruleset.standings.values() if each.cap)
+        for leaf in (*self._ruleset.leaves, *rankings):
+            changes = self.conditions.due(leaf)
+            due = due if changes is None else np.fmin(due, changes)
+        return due
+
+    def _decided(self, key: str) -> Bools:
+        standing, pins = self._ruleset.standing(key), self._pins
+        before = self._tenure(key, self._past.was(key))
+        inside = before.graced
+        if standing.cap is not None:
+            inside = inside & self._within(key, standing.cap)
+        if key in pins:
+            inside = (inside | pins[key].inside) & ~pins[key].outside
+            self._changes.append(pins[key].ends)
+        inside = self.facts.exists & inside
+        if standing.rivals:
+            inside = exclusive(key, standing.rivals, inside, self.conditions.members, pins)
+        if standing.remembers:
+            self._remember(key, before, inside)
+        return inside
+
+    def _remember(self, key: str, before: Tenure, inside: Bools) -> None:
+        """What the decision means for the next one."""
+        if self._ruleset.standing(key).grace:
+            self.lapsing[key] = np.where(inside, before.lapsing, np.nan)
+        self._changes.append(before.ends)
+        after = self._tenure(key, inside, before.lapsing)
+        # whom a pin, a limit or a set has moved is seen with other eyes at the next look
+        unsettled = (before.kept != after.kept) | (before.graced != after.graced)
+        self._changes.append(np.where(unsettled, self.facts.clock.now + 1.0, np.nan))
+
+    def _tenure(self, key: str, was: Bools, lapsing: Floats | None = None) -> Tenure:
+        standing, nobody = self._ruleset.standing(key), np.zeros(self.facts.size, bool)
+        raw = self.facts.exists & holds(self._ruleset.rules[key], self.conditions)
+        stays = nobody if standing.stays is None else holds(standing.stays, self.conditions)
+        since = self._past.lapsing(key) if lapsing is None else lapsing
+        return tenure(standing, raw, stays, was, since, self.facts.clock.now)
+
+    def _within(self, key: str, cap: Cap) -> Bools:
+        people = self.population({"value": self._strength(cap)})
+        people["profile_id"] = self.facts.profile_ids
+        return within(cap.name(key), self._thresholds.get(cap.name(key)), people)
+
+    def _strength(self, cap: Cap) -> Floats:
+        by = self.conditions.numbers(cap.ranking.subject)
+        return -by if cap.least else by
+
+    @cached_property
+    def _pins(self) -> Mapping[str, Pinned]:
+        """The pins of segments that have some, and of their rivals."""
+        ruleset, held = self._ruleset, self._ruleset.held
+        keys = {rival for key in held for rival in (key, *ruleset.standing(key).rivals)}
+        index, now = self.facts.index, self.facts.clock.now
+        return {key: pinned(held.get(key, ()), index, now) for key in sorted(keys)}
 
 
 def holds(expression: Expression, conditions: Conditions) -> Bools:
@@ -73,7 +180,8 @@ def holds(expression: Expression, conditions: Conditions) -> Bools:
         case And(parts):
             return reduce(np.logical_and, [holds(part, conditions) for part in parts])
         case Or(parts):
-            return reduce(np.logical_or, [holds(part, conditions) for part in parts])
+            nobody = np.zeros(conditions.facts.size, bool)
+            return reduce(np.logical_or, [holds(part, conditions) for part in parts], nobody)
         case Variable(name):
             raise AssertionError(f"${name} was not bound")
         case _:

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from segmentd.domain.errors import ConfigError, RuleError
+from segmentd.domain.segments import ExclusiveSet, Segment, rivalry
 from segmentd.segmenter import demands
-from segmentd.segmenter.check import check
-from segmentd.segmenter.language import Expression, Leaf, Subject, leaves
-from segmentd.segmenter.parser import parse
+from segmentd.segmenter.language import (
+    Condition,
+    Expression,
+    Leaf,
+    Member,
+    Operand,
+    Or,
+    Subject,
+    leaves,
+)
+from segmentd.segmenter.parser import fail, parse
+from segmentd.segmenter.spelling import text
+from segmentd.segmenter.standing import PLAIN, Cap, Hold, Standing, holds
+from segmentd.segmenter.variables import bind
+from segmentd.segmenter.words import Value, Words, in_order, inside, read, used, vocabulary
+
+NOBODY = Or(())
+"""A rule that holds for nobody: one that uses a value which could not be fitted to the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +46,12 @@ class Ruleset:
 
     shop: Shop
     rules: Mapping[str, Expression]
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    """Only of segments that depart from their rule."""
+    order: tuple[str, ...] = ()
+    """Segment keys, each after all segments that it depends on."""
+    held: Mapping[str, Sequence[Hold]] = field(default_factory=dict)
+    """The pins on customers who are known; see ``pinning``."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -38,27 +61,49 @@ class Ruleset:
     @property
     def leaves(self) -> tuple[Leaf, ...]:
         """Every condition once, however many rules share it."""
-        return tuple(dict.fromkeys(leaf for rule in self.rules.values() for leaf in leaves(rule)))
+        return tuple(dict.fromkeys(leaf for key in self.rules for leaf in self._leaves(key)))
 
     @property
     def relatives(self) -> Mapping[str, Subject]:
         """Store-relative values that are needed, by name: what each is computed of."""
-        found = dict(pair for leaf in self.leaves for pair in demands.relatives(leaf))
-        return {name: found[name] for name in sorted(found)}
+        return {name: found[0].subject for name, found in self._relatives().items()}
 
     @property
     def expressions(self) -> tuple[str, ...]:
         """Names of the store-relative values, e.g. ``TOP 10% amount_spent``; sorted."""
-        return tuple(self.relatives)
+        return tuple(self._relatives())
+
+    @property
+    def factors(self) -> Mapping[str, frozenset[float]]:
+        """By which each store-relative value is multiplied before anything is compared with it."""
+        relatives = self._relatives().items()
+        return {name: frozenset(each.factor for each in found) for name, found in relatives}
+
+    @property
+    def limits(self) -> Mapping[str, str]:
+        """Names of the cuts of limited segments, with their segments."""
+        return {standing.cap.name(k): k for k, standing in self.standings.items() if standing.cap}
 
     @property
     def fields(self) -> frozenset[str]:
         """Names of all facts that the rules ask for, as sources declare what they fill."""
         return frozenset(name for key in self.rules for name in self.fields_of(key))
 
-    def fields_of(self, key: str) -> frozenset[str]:
-        """The same for one rule."""
-        return frozenset(demands.facts(self.rules[key]))
+    @property
+    def fitted(self) -> frozenset[str]:
+        """Variables that are still to be fitted to the store; see ``bound``."""
+        return frozenset(name for key in self.rules for e in self.trees(key) for name in used(e))
+
+    @property
+    def remembered(self) -> frozenset[str]:
+        """Segments whose history is read."""
+        named = (need.partition(":") for need in self.needs)
+        return frozenset(key for frame, _, key in named if frame == "memberships")
+
+    @property
+    def customers(self) -> frozenset[str]:
+        """Who is pinned, as the configuration names them."""
+        return frozenset(pin.customer for each in self.standings.values() for pin in each.pins)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -68,26 +113,183 @@ class Ruleset:
         Orders always: they tell who was known at a time. ``lines`` includes the products. Frames
         not named may be empty.
         """
-        needed = (name for rule in self.rules.values() for name in demands.frames(rule))
-        return frozenset({"orders", *needed})
+        asked = (e for key in self.rules for e in self.trees(key))
+        needed = {name for expression in asked for name in demands.frames(expression)}
+        own = {f"memberships:{key}" for key, each in self.standings.items() if each.remembers}
+        return frozenset({"orders", *needed, *own})
+
+    def standing(self, key: str) -> Standing:
+        """How a segment departs from its rule."""
+        return self.standings.get(key, PLAIN)
+
+    def trees(self, key: str) -> Iterator[Expression]:
+        """All conditions of one segment: its rule, the rule to stay, what its limit ranks by."""
+        standing = self.standing(key)
+        yield self.rules[key]
+        if standing.stays is not None:
+            yield standing.stays
+        if standing.cap is not None:
+            yield standing.cap.ranking
+
+    def fields_of(self, key: str) -> frozenset[str]:
+        """The names of facts that one segment asks for."""
+        return frozenset(name for tree in self.trees(key) for name in demands.facts(tree))
+
+    def depends(self, key: str) -> frozenset[str]:
+        """The segments that must be decided before this one."""
+        rivals = self.standing(key).rivals
+        winners = rivals[: rivals.index(key)] if rivals else ()
+        return self.refers(key).union(winners)
+
+    def refers(self, key: str) -> frozenset[str]:
+        """The segments that its conditions are about."""
+        found = (node for tree in self.trees(key) for node in demands.segments(tree))
+        return frozenset(n.segment if isinstance(n, Member) else n.argument for n in found)
+
+    def reached(self, keys: Iterable[str]) -> frozenset[str]:
+        """These segments and all that they depend on."""
+        found: set[str] = set()
+        ahead = list(keys)
+        while ahead:
+            key = ahead.pop()
+            if key not in found:
+                found.add(key)
+                ahead.extend(self.depends(key))
+        return frozenset(found)
+
+    def terms(self, key: str) -> str:
+        """All that decides about a segment beside its own settings; see ``Segment.terms``."""
+        trees = [text(tree) for tree in self.trees(key)]
+        return repr((*dataclasses.astuple(self.shop), *trees, self.standing(key).rivals))
+
+    def bound(self, fitted: Mapping[str, Operand]) -> Ruleset:
+        """With values for the variables that are fitted to the store.
+
+        What uses one that is not among them holds for nobody.
+        """
+        rules, standings = dict(self.rules), dict(self.standings)
+        for key in self.rules:
+            if any(used(tree) for tree in self.trees(key)):
+                rules[key], standings[key] = self._bound(key, fitted)
+        return dataclasses.replace(self, rules=rules, standings=standings)
+
+    def pinning(self, found: Mapping[str, Sequence[int]]) -> Ruleset:
+        """With the pins on these customers, of whom the profiles are given."""
+        zone = self.shop.time_zone
+        held = {key: holds(each.pins, found, zone) for key, each in self.standings.items()}
+        return dataclasses.replace(self, held={key: each for key, each in held.items() if each})
+
+    def _leaves(self, key: str) -> Iterator[Leaf]:
+        yield from leaves(self.rules[key])
+        stays = self.standing(key).stays
+        if stays is not None:
+            yield from leaves(stays)
+
+    def _relatives(self) -> Mapping[str, list[demands.Relative]]:
+        found: dict[str, list[demands.Relative]] = {}
+        for relative in (each for leaf in self.leaves for each in demands.relatives(leaf)):
+            found.setdefault(relative.name, []).append(relative)
+        return {name: found[name] for name in sorted(found)}
+
+    def _bound(self, key: str, fitted: Mapping[str, Operand]) -> tuple[Expression, Standing]:
+        def put(tree: Expression) -> Expression:
+            return bind(tree, fitted) if used(tree) <= fitted.keys() else NOBODY
+
+        rule, standing = put(self.rules[key]), self.standing(key)
+        if standing.stays is not None:
+            standing = dataclasses.replace(standing, stays=put(standing.stays))
+        if standing.cap is not None:
+            ranking = put(standing.cap.ranking)
+            if isinstance(ranking, Condition):
+                cap = dataclasses.replace(standing.cap, ranking=ranking)
+                standing = dataclasses.replace(standing, cap=cap)
+            else:
+                rule = NOBODY
+        return rule, standing
 
 
-def compile_rules(rules: Mapping[str, str], shop: Shop) -> Ruleset:
-    """Segment key → ``where``. RuleError names segment, line and column of the first mistake;
-    ConfigError for a time zone that does not exist."""
+def compile_rules(
+    rules: Mapping[str, str],
+    shop: Shop,
+    *,
+    variables: Mapping[str, Value] | None = None,
+    conditions: Mapping[str, str] | None = None,
+) -> Ruleset:
+    """Segment key → ``where``; see ``compile_segments``."""
+    segments = [Segment(key, key, where) for key, where in rules.items()]
+    return compile_segments(segments, shop, variables=variables, conditions=conditions)
+
+
+def compile_segments(
+    segments: Sequence[Segment],
+    shop: Shop,
+    *,
+    sets: Sequence[ExclusiveSet] = (),
+    variables: Mapping[str, Value] | None = None,
+    conditions: Mapping[str, str] | None = None,
+) -> Ruleset:
+    """Segments with all that decides about them.
+
+    RuleError names the segment (or the condition), line and column of the first mistake, or the
+    segments that depend on each other in a circle; ConfigError for a time zone that does not exist,
+    for a set with a segment that is unknown or in another set too, and for a word that is both
+    variable and condition.
+    """
     try:
         ZoneInfo(shop.time_zone)
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise ConfigError(f"there is no time zone {shop.time_zone!r}") from error
-    return Ruleset(shop, {key: _compile(key, where) for key, where in rules.items()})
+    keys = [segment.key for segment in segments]
+    words, rivals = vocabulary(variables or {}, conditions or {}, keys), rivalry(sets, keys)
+    rules, standings = {}, {}
+    for segment in segments:
+        key = segment.key
+        rules[key] = _rule(f"segment '{key}'", segment.where, words, keys)
+        standing = _standing(segment, rivals.get(key, ()), words, keys)
+        if standing != PLAIN:
+            standings[key] = standing
+    ruleset = Ruleset(shop, rules, standings)
+    order = in_order({key: sorted(ruleset.depends(key)) for key in keys}, "segments")
+    _check_limits(ruleset)
+    return dataclasses.replace(ruleset, order=order)
 
 
-def _compile(key: str, where: str) -> Expression:
-    try:
-        expression = parse(where)
-        check(expression)
-    except RuleError as error:
-        raise RuleError(
-            f"segment '{key}': {error.message}", line=error.line, column=error.column
-        ) from error
-    return expression
+def _standing(
+    segment: Segment, rivals: tuple[str, ...], words: Words, keys: Sequence[str]
+) -> Standing:
+    stays, cap = None, None
+    if segment.stays:
+        stays = _rule(f"segment '{segment.key}', stays", segment.stays, words, keys)
+    if segment.limit is not None:
+        asked = f"{segment.limit.by} IN TOP 1%"
+        ranking = _rule(f"segment '{segment.key}', limit", asked, words, keys)
+        if not isinstance(ranking, Condition):
+            raise RuleError(
+                f"segment '{segment.key}', limit: by is one number field, not a rule",
+                line=1,
+                column=1,
+            )
+        cap = Cap(segment.limit.count, ranking, segment.limit.least)
+    return Standing(stays, segment.grace, cap, segment.pins, rivals)
+
+
+def _rule(place: str, rule: str, words: Words, keys: Sequence[str]) -> Expression:
+    with inside(place):
+        tree = read(parse(rule), words, keys)
+        for leaf in leaves(tree):
+            for relative in demands.relatives(leaf):
+                for node in demands.segments(relative.subject):
+                    fail(node.at, "a value of the whole store cannot depend on a segment")
+    return tree
+
+
+def _check_limits(ruleset: Ruleset) -> None:
+    limited = set(ruleset.limits.values())
+    for key in ruleset.keys:
+        others = ruleset.reached(ruleset.refers(key)) & limited if key in limited else ()
+        for other in sorted(others):
+            raise RuleError(
+                f"segment '{key}' has a limit and depends on segment '{other}', which has one too",
+                line=1,
+                column=1,
+            )

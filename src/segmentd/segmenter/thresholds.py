@@ -1,77 +1,59 @@
-"""Store-relative values: percentile cuts, mean and median of all who have ordered.
+"""Store-relative values: percentile cuts, means, medians, and the cuts of limited segments.
 
 A cut is stored as text: the value itself where equal values stay together, else the value and what
-breaks the tie, ``value orders last_order_at profile_id``.
+breaks the tie, ``value orders last_order_at -profile_id``.
 """
 
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Collection
 from fractions import Fraction
 
 import numpy as np
 import pandas as pd
 
-from segmentd.segmenter.predicates import Bools
+from segmentd.segmenter.predicates import Bools, Floats
 
 MIN_POPULATION = 20
 INSUFFICIENT = "insufficient"
 _MAX_TIED = 1.5
 """A tie at the cut may grow the group up to so many times what was asked for."""
+_EVERYBODY = repr(-math.inf)
+"""The cut of a limited segment that is not full."""
+_FORM = re.compile(r"(AVERAGE|MEDIAN|PERCENTILE|TOP|BOTTOM|LIMIT) (?:([+-]?[\d.]+)%?(?: |$))?")
+_CUTS = frozenset({"TOP", "BOTTOM", "LIMIT"})
+
+
+def limit_name(count: int, key: str) -> str:
+    """The name of the cut that lets ``count`` into a segment; its values are such that the highest
+    are let in, and missing for who would be no member anyway."""
+    return f"LIMIT {count} {key}"
 
 
 def threshold(expression: str, population: pd.DataFrame) -> str:
-    """The threshold of an expression, as text.
+    """The threshold of an expression (see ``spelling.relative_name``, ``limit_name``), as text.
 
     ``population``: columns ``profile_id, value, orders, last_order_at``, one row for each profile
-    with at least one counted order; the order of the rows does not matter. ``insufficient`` for a
-    percentile of fewer than 20, and for a mean or median of nobody.
+    that is ranked; the order of the rows does not matter. ``insufficient`` for a percentile of
+    fewer than 20, and for a mean or median of nobody.
     """
     known = population[population["value"].notna()]
-    kind, rest = expression.split(" ", 1)
-    if len(known) < (MIN_POPULATION if "%" in rest else 1):
+    kind, number = _read(expression)
+    if kind == "LIMIT":
+        return _limit(int(number), known)
+    if len(known) < (1 if kind in {"AVERAGE", "MEDIAN"} else MIN_POPULATION):
         return INSUFFICIENT
-    if kind == "AVERAGE":
-        return repr(math.fsum(known["value"]) / len(known))
-    if kind == "MEDIAN":
-        return repr(float(known["value"].median()))
-    return _cut(kind, Fraction(rest.partition("%")[0]), known)
-
-
-def _cut(side: str, percent: Fraction, known: pd.DataFrame) -> str:
-    wanted = math.ceil(percent * len(known) / 100)
-    ranked = _strength(side, known).sort_values(list(_RANKING), ascending=False, ignore_index=True)
-    last = ranked.iloc[wanted - 1]
-    tied = int((ranked["value"] >= last["value"]).sum())
-    if tied <= _MAX_TIED * wanted:
-        return repr(_sign(side) * float(last["value"]))
-    return " ".join(repr(_sign(side) * float(last[name])) for name in _RANKING)
-
-
-_RANKING = ("value", "orders", "last_order_at", "earlier")
-
-
-def _sign(side: str) -> float:
-    return 1.0 if side == "TOP" else -1.0
-
-
-def _strength(side: str, people: pd.DataFrame) -> pd.DataFrame:
-    """Columns in which more is nearer to the wanted side; the older profile wins the last tie."""
-    ranked = pd.DataFrame(
-        {
-            "value": people["value"],
-            "orders": people["orders"],
-            "last_order_at": people["last_order_at"],
-            "earlier": -people["profile_id"],
-        },
-        dtype=np.float64,
-    )
-    return ranked * _sign(side)
+    if kind in _CUTS:
+        return _share(kind, number, known)
+    return repr(_statistic(kind, float(number), known["value"].to_numpy(np.float64)))
 
 
 def within(expression: str, cut: str | None, people: pd.DataFrame) -> Bools:
-    """Who of the people (columns as for ``threshold``) lies at or beyond a percentile's cut."""
-    side = expression.partition(" ")[0]
+    """Who of the people (columns as for ``threshold``) lies at or beyond a percentile's or limit's
+    cut."""
+    side, _ = _read(expression)
     if cut is None or cut == INSUFFICIENT:
         return np.zeros(len(people), bool)
     bounds = [float(part) * _sign(side) for part in cut.split(" ")]
@@ -83,14 +65,91 @@ def within(expression: str, cut: str | None, people: pd.DataFrame) -> Bools:
     return inside
 
 
-def moved(expression: str, old: str | None, new: str, population: pd.DataFrame) -> list[int]:
-    """Profiles whose truth can differ between two thresholds; all of them if ``old`` is None."""
+def moved(
+    expression: str,
+    old: str | None,
+    new: str,
+    population: pd.DataFrame,
+    factors: Collection[float] = (1.0,),
+) -> list[int]:
+    """Profiles whose truth can differ between two thresholds; all of them if ``old`` is None.
+
+    ``factors``: by which rules multiply a mean, median or percentile.
+    """
     if old is None or INSUFFICIENT in {old, new}:
         touched = np.full(len(population), old != new)
-    elif "%" in expression:
+    elif _read(expression)[0] in _CUTS:
         touched = within(expression, old, population) != within(expression, new, population)
     else:
-        low, high = sorted((float(old), float(new)))
+        touched = np.zeros(len(population), bool)
         value = population["value"].to_numpy()
-        touched = (value >= low) & (value <= high)
+        for factor in factors:
+            low, high = sorted((factor * float(old), factor * float(new)))
+            touched |= (value >= low) & (value <= high)
     return [int(number) for number in population["profile_id"].to_numpy()[touched]]
+
+
+def _read(expression: str) -> tuple[str, Fraction]:
+    """The kind of an expression and the number behind it: percent, deviations or a count."""
+    found = _FORM.match(expression)
+    assert found is not None, expression  # noqa: S101 - made by ourselves
+    return found[1], Fraction(found[2] or 0)
+
+
+def _statistic(kind: str, number: float, values: Floats) -> float:
+    if kind == "MEDIAN":
+        return float(np.median(values))
+    if kind == "PERCENTILE":
+        return float(np.percentile(values, number))
+    # exact sums, so that the order of the rows does not matter
+    mean = math.fsum(values) / len(values)
+    if not number:
+        return mean
+    return mean + number * math.sqrt(math.fsum((values - mean) ** 2) / len(values))
+
+
+def _share(side: str, percent: Fraction, known: pd.DataFrame) -> str:
+    wanted = math.ceil(percent * len(known) / 100)
+    ranked = _ranked(side, known)
+    last = ranked.iloc[wanted - 1]
+    tied = int((ranked["value"] >= last["value"]).sum())
+    if tied <= _MAX_TIED * wanted:
+        return repr(_sign(side) * float(last["value"]))
+    return _exact(side, last)
+
+
+def _limit(count: int, known: pd.DataFrame) -> str:
+    if len(known) <= count:
+        return _EVERYBODY
+    return _exact("LIMIT", _ranked("LIMIT", known).iloc[count - 1])
+
+
+def _exact(side: str, last: pd.Series[float]) -> str:
+    return " ".join(repr(_sign(side) * float(last[name])) for name in _RANKING)
+
+
+_RANKING = ("value", "orders", "last_order_at", "earlier")
+
+
+def _sign(side: str) -> float:
+    return -1.0 if side == "BOTTOM" else 1.0
+
+
+def _ranked(side: str, people: pd.DataFrame) -> pd.DataFrame:
+    strength = _strength(side, people)
+    return strength.sort_values(list(_RANKING), ascending=False, ignore_index=True)
+
+
+def _strength(side: str, people: pd.DataFrame) -> pd.DataFrame:
+    """Columns in which more is nearer to the wanted side; the older profile wins the last tie."""
+    ranked = pd.DataFrame(
+        {
+            "value": people["value"],
+            "orders": people["orders"],
+            # who never ordered comes after all who did
+            "last_order_at": people["last_order_at"].fillna(-math.inf),
+            "earlier": -people["profile_id"],
+        },
+        dtype=np.float64,
+    )
+    return ranked * _sign(side)
