@@ -106,7 +106,7 @@ class Function:
         kind = _MADE.get(operation, source.kind)
         if kind is Kind.ANY and operation in _COMPUTED:
             kind = Kind.COUNT
-        words = _WORDS[operation].format(source.words)
+        words = "total" if name == "sum_amount" else _WORDS[operation].format(source.words)
         return dataclasses.replace(source, kind=kind, words=words)
 
 
@@ -133,7 +133,7 @@ events that have the most frequent value of the property.
 _MADE = {"distinct": Kind.COUNT, "share": Kind.RATIO, "top_share": Kind.RATIO}
 _COMPUTED = frozenset({"sum", "average", "min", "max", "median"})
 _WORDS = {
-    "sum": "total of the {}",
+    "sum": "sum of the {}",
     "average": "average {}",
     "min": "lowest {}",
     "max": "highest {}",
@@ -233,7 +233,7 @@ FIELDS: Mapping[str, Field] = {
 _TIME = {
     "date": Field(Kind.DATE, "date"),
     "month": Field(Kind.PLACE, "calendar month"),
-    "weekday": Field(Kind.PLACE, "weekday, 1 for Monday"),
+    "weekday": Field(Kind.PLACE, "weekday (1 is Monday)"),
     "hour": Field(Kind.PLACE, "hour of the day"),
 }
 _SPAN = {
@@ -248,7 +248,7 @@ _DISCOUNT = {
     "discounted": Field(Kind.TRUTH, "discount given"),
 }
 _EVENT = {**_TIME, "amount": Field(Kind.MONEY, "amount")}
-_TIMES = {"count": Field(Kind.COUNT, "times"), **_SPAN}
+_TIMES = {"count": Field(Kind.COUNT, "number of times"), **_SPAN}
 
 
 def _mailed(event: str) -> Function:
@@ -258,7 +258,8 @@ def _mailed(event: str) -> Function:
 
 def _visited(event: str) -> Function:
     named = {"id": Field(Kind.ID, "id"), **_TIME}
-    return Function(event.replace("_", " ") + "s", named, _TIMES, ("events",))
+    words = event.removesuffix("ed").replace("_", " ") + "s"
+    return Function(words, named, _TIMES, ("events",))
 
 
 FUNCTIONS: Mapping[str, Function] = {

@@ -1,63 +1,63 @@
-"""Rules and values as plain words."""
+"""Rules as plain words."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
+from typing import assert_never
 
 from segmentd.sdk.values import exponent
-from segmentd.segmenter.fields import FUNCTIONS, Field, Kind, find_field
+from segmentd.segmenter.fields import FUNCTIONS, Field, Function, Kind, subject_field
 from segmentd.segmenter.language import (
+    PATTERNS,
+    QUANTIFIED,
+    Aggregate,
     And,
+    Call,
     Condition,
-    Day,
+    Events,
     Expression,
     Matches,
-    Moment,
+    Member,
     Name,
     Not,
-    Number,
-    Offset,
     Operand,
     Or,
     Period,
+    Sample,
+    Scaled,
+    Sequence,
     Share,
+    Shifted,
     Statistic,
+    Step,
+    Subject,
     Text,
-    Truth,
+    Variable,
 )
+from segmentd.segmenter.phrases import (
+    comparison,
+    literal_words,
+    patterned,
+    percent,
+    period_words,
+    relative_words,
+    since,
+    span,
+)
+from segmentd.segmenter.spelling import operand_text
 
-_UNITS = {"d": "day", "w": "week", "m": "month", "y": "year", "h": "hour", "min": "minute"}
-_COMPARED = {"=": "", ">": "above ", ">=": "at least ", "<": "below ", "<=": "at most "}
-_DATED = {
-    "=": "on ",
-    ">": "after ",
-    ">=": "on or after ",
-    "<": "before ",
-    "<=": "on or before ",
-}
-_EXACT = {"=": "at ", ">": "after ", ">=": "at or after ", "<": "before ", "<=": "at or before "}
-_PATTERNS = {
-    "CONTAINS": ("contains", "contain"),
-    "STARTS WITH": ("starts with", "start with"),
-    "ENDS WITH": ("ends with", "end with"),
-    "LIKE": ("is like", "be like"),
-}
-_WHICH = {"LAST": "the last calendar", "THIS": "this calendar", "NEXT": "the next calendar"}
+_PLACE = "customer_within_distance"
 
 
 def words(expression: Expression, currency: str) -> str:
-    """A rule or a part of it as an English phrase about one customer."""
-    match expression:
-        case Condition():
-            return _field_words(expression, currency)
-        case Matches():
-            return _function_words(expression, currency)
-        case Not(part):
-            return f"not ({words(part, currency)})"
-        case And(parts):
-            return " and ".join(_enclosed(part, currency) for part in parts)
-        case Or(parts):
-            return " or ".join(_enclosed(part, currency) for part in parts)
+    """A checked rule or a part of it as an English phrase about one customer."""
+    return _Words(currency).rule(expression)
+
+
+def subject_words(subject: Subject, currency: str) -> str:
+    """What a condition is about: ``total over orders (date is in the last 90 days)``."""
+    return _Words(currency).subject(subject)
 
 
 def money(minor: float, currency: str) -> str:
@@ -66,102 +66,166 @@ def money(minor: float, currency: str) -> str:
     return f"{Decimal(repr(minor)).scaleb(-digits):,.{digits}f} {currency}"
 
 
-def _enclosed(part: Expression, currency: str) -> str:
-    inner = words(part, currency)
-    return f"({inner})" if isinstance(part, And | Or) else inner
+class _Words:
+    def __init__(self, currency: str) -> None:
+        self._currency = currency
 
+    def rule(self, expression: Expression, function: Function | None = None) -> str:
+        """``function``: the rule stands inside of its parentheses."""
+        match expression:
+            case Condition(subject):
+                field = subject_field(subject, function)
+                assert field is not None  # noqa: S101 - rules are checked before
+                name = self.subject(subject, function)
+                return f"{name} {self._predicate(expression, field)}"
+            case Matches():
+                return self._matches(expression)
+            case Sequence(first, steps):
+                return ", ".join([self._events(first), *(self._step(step) for step in steps)])
+            case Member(segment):
+                return f"is a member of segment {_quoted(segment)}"
+            case Sample(low, high, salt):
+                part = f"{percent(low)} to {percent(high)}" if low else percent(high)
+                return f"is in the random part {part} of {_quoted(salt)}"
+            case Variable():
+                return operand_text(expression)
+            case Not(part):
+                return f"not ({self.rule(part, function)})"
+            case And(parts):
+                return " and ".join(self._part(part, function) for part in parts)
+            case Or(parts):
+                return " or ".join(self._part(part, function) for part in parts)
+            case _:
+                assert_never(expression)
 
-def _field_words(condition: Condition, currency: str) -> str:
-    field = find_field(condition.field)
-    assert field is not None  # noqa: S101 - rules are checked before
-    name = condition.field if field.kind is Kind.ANY else field.words
-    return f"{name} {_predicate(condition, field, currency)}"
+    def _part(self, part: Expression, function: Function | None) -> str:
+        inner = self.rule(part, function)
+        return f"({inner})" if isinstance(part, And | Or | Sequence) else inner
 
+    # events
 
-def _function_words(leaf: Matches, currency: str) -> str:
-    function = FUNCTIONS[leaf.function]
-    filters = [p for p in leaf.parameters if p.field in function.filters]
-    asked = [p for p in leaf.parameters if p.field in function.aggregates]
-    known = function.parameters
-    where, what = (
-        " and ".join(
-            f"{known[p.field].words} {_predicate(p, known[p.field], currency)}" for p in group
-        )
-        for group in (filters, asked)
-    )
-    phrase = f"{function.words} {f'whose {where}' if where else 'ever'}: {what or 'at least one'}"
-    return f"not ({phrase})" if leaf.negated else phrase
+    def _matches(self, leaf: Matches) -> str:
+        function = FUNCTIONS[leaf.events.function]
+        asked: list[Expression] = []
+        filters: list[Expression] = []
+        for parameter in leaf.events.parameters:
+            (asked if _is_total(parameter, function) else filters).append(parameter)
+        if leaf.events.function == _PLACE:
+            phrase = self._near(leaf.events)
+        else:
+            where = f"whose {self._all(filters, function)}" if filters else "ever"
+            what = self._all(asked, function) if asked else "at least one"
+            phrase = f"{_called(leaf.events)} {where}: {what}"
+        return f"not ({phrase})" if leaf.negated else phrase
 
+    def _all(self, parameters: Iterable[Expression], function: Function) -> str:
+        return " and ".join(self._part(parameter, function) for parameter in parameters)
 
-def _predicate(condition: Condition, field: Field, currency: str) -> str:
-    no = " not" if condition.negated else ""
-    operator = condition.operator
-    if operator == "IS NULL":
-        return "is known" if condition.negated else "is unknown"
-    if operator in _PATTERNS:
-        wanted = _operand(condition.operands[0], field, currency)
-        return _pattern(operator, condition.negated, wanted)
-    first = condition.operands[0]
-    if isinstance(first, Offset) and operator in {">=", "<"} and first.amount < 0:
-        since = _span(first)
-        return f"is{no} in the last {since}" if operator == ">=" else f"is{no} over {since} ago"
-    return f"is{no} {_compared(condition, field, currency)}"
+    def _near(self, events: Events) -> str:
+        """A point and a distance, as the check has seen."""
+        given = {
+            condition.subject.value: condition
+            for condition in events.parameters
+            if isinstance(condition, Condition) and isinstance(condition.subject, Name)
+        }
+        name = next(name for name in given if name != "coordinates")
+        how = "less than" if given[name].operator == "<" else "at most"
+        distance, place = (operand_text(given[each].operands[0]) for each in (name, "coordinates"))
+        return f"lives {how} {distance} {name.removeprefix('distance_')} from {place}"
 
+    def _events(self, events: Events) -> str:
+        if not events.parameters:
+            return _called(events)
+        return f"{_called(events)} ({self._all(events.parameters, FUNCTIONS[events.function])})"
 
-def _pattern(operator: str, negated: bool, wanted: str) -> str:
-    positive, plain = _PATTERNS[operator]
-    return f"does not {plain} {wanted}" if negated else f"{positive} {wanted}"
+    def _step(self, step: Step) -> str:
+        within = f" within {span(step.within)}" if step.within else ""
+        no = " no" if step.negated else ""
+        without = f" with no {self._events(step.without)} in between" if step.without else ""
+        return f"then{within}{no} {self._events(step.events)}{without}"
 
+    # subjects
 
-def _compared(condition: Condition, field: Field, currency: str) -> str:
-    operands = [_operand(operand, field, currency) for operand in condition.operands]
-    match condition.operator:
-        case "BETWEEN":
+    def subject(self, subject: Subject, function: Function | None = None) -> str:
+        """What a condition is about; ``function`` as for a rule."""
+        match subject:
+            case Name(value):
+                field = subject_field(subject, function)
+                return value if field is None or field.kind is Kind.ANY else field.words
+            case Call("ENTERED", segment):
+                return f"entry into segment {_quoted(segment)}"
+            case Call("LEFT", segment):
+                return f"exit from segment {_quoted(segment)}"
+            case Call(_, argument):
+                return f"anniversary of {self.subject(Name(argument))}"
+            case Aggregate():
+                return self._aggregate(subject)
+
+    def _aggregate(self, aggregate: Aggregate) -> str:
+        if isinstance(aggregate.of, Name):
+            return f"number of entries in {self.subject(aggregate.of)}"
+        field = subject_field(aggregate)
+        assert field is not None  # noqa: S101 - rules are checked before
+        events = self._events(aggregate.of)
+        rolling = f" in every {span(aggregate.every)}" if aggregate.every else ""
+        named = FUNCTIONS[aggregate.of.function].words
+        if aggregate.name == "count" and field.words in {f"number of {named}", "number of times"}:
+            return f"number of {events}{rolling}"
+        return f"{field.words} over {events}{rolling}"
+
+    # predicates
+
+    def _predicate(self, condition: Condition, field: Field) -> str:
+        operator, operands = condition.operator, condition.operands
+        if operator == "IS NULL":
+            return "is known" if condition.negated else "is unknown"
+        if operator in {*PATTERNS, *QUANTIFIED}:
+            return patterned(condition, [self._operand(each, field) for each in operands])
+        return f"is{' not' if condition.negated else ''} {self._compared(condition, field)}"
+
+    def _compared(self, condition: Condition, field: Field) -> str:
+        operator, first = condition.operator, condition.operands[0]
+        operands = [self._operand(operand, field) for operand in condition.operands]
+        if operator == "BETWEEN":
             return f"between {operands[0]} and {operands[1]} (both included)"
-        case "IN" if isinstance(condition.operands[0], Share | Period):
-            return operands[0]
-        case "IN":
-            return f"one of {', '.join(operands)}"
-    if field.kind is not Kind.DATE:
-        return _COMPARED[condition.operator] + operands[0]
-    exact = isinstance(condition.operands[0], Moment) or _is_clock(condition.operands[0])
-    return (_EXACT if exact else _DATED)[condition.operator] + operands[0]
+        if operator == "IN":
+            relative = isinstance(first, Share | Period)
+            return operands[0] if relative else f"one of {', '.join(operands)}"
+        return since(condition) or comparison(operator, first, field) + operands[0]
+
+    def _operand(self, operand: Operand, field: Field) -> str:
+        match operand:
+            case Share() | Statistic():
+                return relative_words(operand)
+            case Period():
+                return period_words(operand)
+            case Scaled(factor, inner):
+                return f"{factor:f} times {self._operand(inner, field)}"
+            case Shifted(subject, offset):
+                side = "before" if offset.amount < 0 else "after"
+                return f"{span(offset)} {side} {self._other(subject)}"
+            case Name() | Call() | Aggregate():
+                return self._other(operand)
+            case _:
+                return literal_words(operand, field, self._currency)
+
+    def _other(self, subject: Subject) -> str:
+        name = self.subject(subject)
+        return name if isinstance(subject, Name) and name == subject.value else f"the {name}"
 
 
-def _is_clock(operand: Operand) -> bool:
-    return isinstance(operand, Offset) and operand.unit in {"h", "min"}
+def _is_total(parameter: Expression, function: Function) -> bool:
+    match parameter:
+        case Condition(Name(name)):
+            return function.find(name) is None
+        case _:
+            return False
 
 
-def _operand(operand: Operand, field: Field, currency: str) -> str:
-    match operand:
-        case Text(value):
-            return f"'{value}'"
-        case Number(value):
-            return f"{value:f} {currency}" if field.kind is Kind.MONEY else f"{value:f}"
-        case Truth(value):
-            return "true" if value else "false"
-        case Day(value) | Moment(value):
-            return value.isoformat()
-        case Offset():
-            return _offset(operand)
-        case Period(which, unit):
-            return f"in {_WHICH[which]} {unit.lower()}"
-        case Share(side, percent):
-            rank = "highest" if side == "TOP" else "lowest"
-            return f"among the {rank} {percent:f}% of all who have ordered"
-        case Statistic(kind):
-            return f"the {kind.lower()} of all who have ordered"
-        case Name(value):
-            other = find_field(value)
-            return f"the {other.words if other else value}"
+def _called(events: Events) -> str:
+    argument = "" if events.argument is None else f" {_quoted(events.argument)}"
+    return f"{FUNCTIONS[events.function].words}{argument}"
 
 
-def _offset(offset: Offset) -> str:
-    if offset.unit == "d" and offset.amount in {0, -1, 1}:
-        return {0: "today", -1: "yesterday", 1: "tomorrow"}[offset.amount]
-    return f"{_span(offset)} {'ago' if offset.amount < 0 else 'from now'}"
-
-
-def _span(offset: Offset) -> str:
-    count = abs(offset.amount)
-    return f"{count} {_UNITS[offset.unit]}{'' if count == 1 else 's'}"
+def _quoted(value: str) -> str:
+    return operand_text(Text(value))
