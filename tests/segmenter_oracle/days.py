@@ -94,6 +94,12 @@ def months_later(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
+def anniversary(day: date, year: int) -> date:
+    """The same day of another year; 29 February is 28 February where there is none."""
+    last = calendar.monthrange(year, day.month)[1]
+    return date(year, day.month, min(day.day, last))
+
+
 def period(asked: Period, world: World) -> tuple[date, date]:
     """The first day of a calendar unit, and the first after it."""
     today = world.today

@@ -141,7 +141,7 @@ class Inventor:
     def _met(self, person: Person) -> None:
         """Events, some of them near to the orders."""
         placed = [order.placed_at for order in person.orders]
-        for _ in range(self.random.choice([0, 0, 1, 2, 4])):
+        for _ in range(self.random.choice([0, 1, 3, 5, 8])):
             near = placed and self.random.random() < 0.4
             at = self._near(self.random.choice(placed)) if near else self.instant()
             person.events.append(self._event(at))

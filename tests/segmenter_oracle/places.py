@@ -33,10 +33,12 @@ def _of_region(person: Person) -> dict[str, str]:
 
 
 def areas(person: Person) -> list[str]:
-    """The continent, and the unions of countries."""
+    """The country itself, its continent, and the unions of countries."""
     country = _of_country(person)
-    unions = {"EU": ["EU", "EEA"], "EEA": ["EEA"]}.get(country.get("union", ""), [])
-    return [*([country["continent"]] if country else []), *unions]
+    if not country:
+        return []
+    unions = {"EU": ["EU", "EEA"], "EEA": ["EEA"]}.get(country["union"], [])
+    return [country["code"], country["continent"], *unions]
 
 
 def climate(person: Person) -> str | None:

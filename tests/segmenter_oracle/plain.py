@@ -6,10 +6,9 @@ evaluation.
 
 from __future__ import annotations
 
-import calendar
 import hashlib
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -43,10 +42,10 @@ from segmentd.segmenter.spelling import relative_name
 from segmenter_oracle import places
 from segmenter_oracle.comparing import folded, number_holds, text_holds, written_number
 from segmenter_oracle.days import (
-    SECONDS,
     Exactly,
     Reference,
     World,
+    anniversary,
     date_holds,
     period,
     reference,
@@ -63,7 +62,9 @@ from segmenter_oracle.happenings import (
     places_of,
     property_of,
 )
-from segmenter_oracle.histories import Membership, Person
+from segmenter_oracle.histories import Person
+from segmenter_oracle.memories import entered, left
+from segmenter_oracle.sequences import Stage, in_sequence
 
 Decide = Callable[[str], bool]
 """Whether the person is a member of another segment."""
@@ -113,9 +114,9 @@ class Asked:
             case Call("anniversary", argument):
                 return self._date(Name(argument))
             case Call("ENTERED", segment):
-                return self._entered(segment)
+                return entered(self.person, segment, self.decide(segment), self.world)
             case Call("LEFT", segment):
-                return self._left(segment)
+                return left(self.person, segment, self.decide(segment), self.world)
             case Aggregate("count", Name(name)):
                 return len(fact(name, self.person, self.world))
             case Aggregate(name, Events() as events, None):
@@ -221,15 +222,25 @@ class Asked:
         return written_date(value, self.world) if isinstance(value, str) else value
 
     def _anniversary(self, condition: Condition, instant: int | None) -> bool:
-        """Whether month and day come round to fulfil it, in whichever year."""
+        """Whether its day comes round to fulfil it; without two ends, in the current year."""
         if instant is None or condition.operator == "IS NULL":
             return (instant is None) == (condition.operator == "IS NULL")
-        first = self.world.day(instant)
-        years = range(self.world.today.year - 5, self.world.today.year + 6)
-        field = Field(Kind.DATE, "")
+        first, this_year = self.world.day(instant), self.world.today.year
+        years = range(this_year - 5, this_year + 6)
+        if condition.operator in {"<", "<=", ">", ">="}:
+            years = range(this_year, this_year + 1)
+        return any(self._on(anniversary(first, year), condition) for year in years)
+
+    def _on(self, day: date, condition: Condition) -> bool:
+        """Whether any instant of a day fulfils a condition."""
+        begin, end = self.world.begin(day), self.world.begin(day + timedelta(1))
+        references = self._references(condition.operands)
+        named = [each.instant for each in references if isinstance(each, Exactly)]
+        near = [instant + step for instant in named for step in (-1, 0, 1)]
         return any(
-            self._holds(condition, field, self.world.begin(anniversary(first, year)))
-            for year in years
+            date_holds(condition.operator, instant, references, self.world)
+            for instant in [begin, end - 1, *near]
+            if begin <= instant < end
         )
 
     # the whole store
@@ -334,55 +345,11 @@ class Asked:
         return named
 
     def _in_sequence(self, first: Events, steps: Sequence[Step]) -> bool:
-        """Whether events came in this order; ``ends``: when what came so far ended."""
-        ends = {one.at for one in self.found(first)}
-        for step in steps:
-            times = [one.at for one in self.found(step.events)]
-            if step.negated:
-                return any(self._never_came(end, times, step) for end in ends)
-            between = [one.at for one in self.found(step.without)] if step.without else []
-            ends = {
-                time
-                for time in times
-                for end in ends
-                if _follows(end, time, step) and not any(end < other < time for other in between)
-            }
-        return bool(ends)
+        came = [Stage(step, self._times(step.events), self._times(step.without)) for step in steps]
+        return in_sequence(self._times(first), came, self.world.now)
 
-    def _never_came(self, end: int, times: Sequence[int], step: Step) -> bool:
-        over = step.within is None or end + _seconds(step) <= self.world.now
-        return over and not any(_follows(end, time, step) for time in times)
-
-    # memories
-
-    def _history(self, segment: str) -> list[Membership]:
-        known = [row for row in self.person.memberships if row.entered_at <= self.world.now]
-        return sorted(
-            (row for row in known if row.segment == segment), key=lambda row: row.entered_at
-        )
-
-    def _is_open(self, row: Membership) -> bool:
-        return row.left_at is None or row.left_at > self.world.now
-
-    def _entered(self, segment: str) -> int | None:
-        rows = self._history(segment)
-        if self.decide(segment):
-            return next((row.entered_at for row in rows if self._is_open(row)), self.world.now)
-        return rows[-1].entered_at if rows else None
-
-    def _left(self, segment: str) -> int | None:
-        rows = self._history(segment)
-        if self.decide(segment):
-            rows = [row for row in rows if not self._is_open(row)]
-        if not rows:
-            return None
-        return self.world.now if self._is_open(rows[-1]) else rows[-1].left_at
-
-
-def anniversary(day: date, year: int) -> date:
-    """The same day of another year; 29 February is 28 February where there is none."""
-    last = calendar.monthrange(year, day.month)[1]
-    return date(year, day.month, min(day.day, last))
+    def _times(self, events: Events | None) -> list[int]:
+        return [one.at for one in self.found(events)] if events else []
 
 
 def _is_relative(operand: Any) -> bool:
@@ -397,15 +364,6 @@ def _is_total(parameter: Expression, events: Events) -> bool:
     return False
 
 
-def _seconds(step: Step) -> int:
-    assert step.within
-    return step.within.amount * SECONDS[step.within.unit]
-
-
-def _follows(end: int, time: int, step: Step) -> bool:
-    return end < time and (step.within is None or time <= end + _seconds(step))
-
-
 def drawn(person: Person, salt: str) -> Fraction:
     """Where a person stands in a sample, from 0 to 100."""
     identity = f"{salt}\0{person.source}:{person.customer_id}"
@@ -413,7 +371,7 @@ def drawn(person: Person, salt: str) -> Fraction:
     return Fraction(int.from_bytes(digest, "big"), 2**64) * 100
 
 
-def within(side: str, cut: str, value: Any, orders: int, last_order: int, number: int) -> bool:
+def within(side: str, cut: str, value: Any, orders: int, last_order: float, number: int) -> bool:
     """Whether somebody is at or beyond a percentile's cut; ties go to the older profile."""
     rank = [float(value), float(orders), float(last_order), -float(number)]
     bound = [float(part) for part in cut.split()]

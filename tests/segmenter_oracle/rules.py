@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Sequence
 
 from segmentd.segmenter.fields import FIELDS, FUNCTIONS, Field, Kind, find_field
@@ -90,8 +91,11 @@ class Rules:
             (1, self._two_texts),
             (3 if self.segments else 0, self._membership),
         ]
-        chosen = self.random.choices([make for _, make in kinds], [weight for weight, _ in kinds])
-        return chosen[0]()
+        (make,) = self.random.choices([make for _, make in kinds], [weight for weight, _ in kinds])
+        leaf = make()
+        # a value of the whole store cannot depend on a segment
+        relative = "segment(" in leaf and re.search(r"store |in (top|bottom) ", leaf, re.IGNORECASE)
+        return self.leaf() if relative else leaf
 
     def _chance(self, part: float) -> bool:
         return self.random.random() < part
@@ -134,8 +138,10 @@ class Rules:
 
     def _anniversary(self) -> str:
         name = self.random.choice([*_DATES, "metafields.facts.birth_date"])
+        open_end = f"{self._top.of('>=', '>', '<', '<=')} {self._top.of('today', '-24h', '+30d')}"
         when = self.random.choice(
             [
+                open_end,
                 f"{self.random.choice(['=', '!='])} {self.random.choice(['today', '+7d', '-1m'])}",
                 "BETWEEN today AND +7d",
                 "BETWEEN -1m AND today",
@@ -145,6 +151,8 @@ class Rules:
                 "IN NEXT WEEK",
                 "IS NULL",
                 "IS NOT NULL",
+                "= customer_added_date",
+                "BETWEEN -36h AND +12h",
             ]
         )
         return f"anniversary('{name}') {when}"
@@ -237,10 +245,9 @@ class Rules:
 
     def _events(self, *, calm: bool = False) -> str:
         """``calm``: mostly without filters, so that something is found."""
-        function = self._function()
-        filters = self._filters(function)[: 1 if calm else None]
-        if calm and self._chance(0.6):
-            filters = []
+        often = ["orders_placed", "products_purchased", "checkouts_abandoned"]
+        function = self.random.choice(often) if calm and self._chance(0.5) else self._function()
+        filters = [] if calm and self._chance(0.6) else self._filters(function)
         return f"{function} ({', '.join(filters)})"
 
     def _filters(self, function: str) -> list[str]:
