@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from segmentd.segmenter.evaluate import evaluate
-from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.segmenter.evaluate import evaluate, values
+from segmentd.segmenter.frames import Frames
+from segmentd.segmenter.ruleset import Ruleset, Shop, compile_rules
+from segmentd.segmenter.thresholds import threshold
 from segmenter_oracle.histories import PRODUCTS, Order, Person, frames
 
 NOW = "2026-07-15T12:00:00"
@@ -31,13 +33,30 @@ def ask(
     """Ids of the members, and the due instants; ``now`` is a reading of the shop's clock."""
     ruleset = compile_rules({"asked": rule}, Shop(zone, currency))
     at = datetime.fromtimestamp(instant(now, zone), UTC)
-    members, due, _ = evaluate(ruleset, frames(people, PRODUCTS), at, thresholds or {})
+    members, due, *_ = evaluate(ruleset, frames(people, PRODUCTS), at, thresholds or {})
     return members.index[members["asked"]].to_list(), due
 
 
 def holds(rule: str, person: Person, now: str = NOW, zone: str = "UTC") -> bool:
     """Whether one person belongs."""
     return bool(ask(rule, [person], now, zone)[0])
+
+
+def cuts(ruleset: Ruleset, known: Frames, now: datetime) -> dict[str, str]:
+    """The store-relative values of a shop that has these customers alone."""
+    table = values(ruleset, known, now)
+    buyers = table[table["orders"] > 0].reset_index()
+    return {
+        name: threshold(name, buyers.rename(columns={name: "value"}))
+        for name in ruleset.expressions
+    }
+
+
+def ranked(rule: str, people: Sequence[Person]) -> list[int]:
+    """Ids of the members of a rule that compares them with the whole store."""
+    ruleset = compile_rules({"asked": rule}, Shop("UTC", "EUR"))
+    at = datetime.fromtimestamp(instant(NOW), UTC)
+    return ask(rule, people, thresholds=cuts(ruleset, frames(people), at))[0]
 
 
 def buyer(*placed: str, zone: str = "UTC", total: int | None = 1000) -> Person:
