@@ -72,12 +72,7 @@ def _areas(code: str, continent: str, union: str) -> Terms:
 def areas(facts: Facts) -> TermColumn:
     """The country's code, its continent, and ``EU`` and ``EEA`` for their members."""
     codes, found = _places_of(facts)
-    countries = texts(facts.frames.profiles["country"])
-    known = [place.areas for place in found]
-    # a country that nobody knows is still a country
-    strange = [(terms[0].upper(),) if terms else () for terms in countries.distinct]
-    missing = np.array([not terms for terms in known])[codes]
-    return TermColumn(np.where(missing, countries.codes + len(known), codes), [*known, *strange])
+    return TermColumn(codes, [place.areas for place in found])
 
 
 def climate(facts: Facts) -> TermColumn:

@@ -16,7 +16,7 @@ from segmentd.segmenter.predicates import Bools
 Hashes = npt.NDArray[np.uint64]
 
 _BYTES = 8
-_ALL = 256**_BYTES
+_ALL = 1 << 8 * _BYTES
 _HASHED: WeakKeyDictionary[Facts, dict[str, Hashes]] = WeakKeyDictionary()
 """The parts of a split share their salt: A, B and the rest hash everybody once."""
 
