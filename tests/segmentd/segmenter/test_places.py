@@ -31,8 +31,6 @@ EU = set(
     )
 )
 COUNTRIES = {code: place for code, place in places.places().items() if len(code) == 2}
-
-
 NOON = instant("2026-07-15T12:00:00")
 
 
@@ -41,8 +39,9 @@ def facts(*people: Person, now: int = NOON, zone: str = "UTC") -> Facts:
 
 
 def one(column: TermColumn) -> tuple[str, ...]:
-    (code,) = column.codes
-    return column.distinct[code]
+    (code,) = column.codes.tolist()
+    terms: tuple[str, ...] = column.distinct[code]
+    return terms
 
 
 def asked(
@@ -265,7 +264,8 @@ def test_seasons_are_never_due_for_somebody_of_no_place() -> None:
 def within(parameters: str, *people: Person) -> list[bool]:
     matches = parse(f"customer_within_distance MATCHES ({parameters})")
     assert isinstance(matches, Matches)
-    return places.within_distance(matches, facts(*people)).tolist()
+    found: list[bool] = places.within_distance(matches, facts(*people)).tolist()
+    return found
 
 
 def test_who_lives_near() -> None:
