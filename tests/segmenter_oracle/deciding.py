@@ -54,6 +54,8 @@ class Decided:
 
     def _alone(self, segment: Segment) -> bool:
         """As if it were in no set."""
+        if not is_known(self.person, self.world):
+            return False
         pin = self._pin(segment)
         if pin is not None:
             return pin
@@ -82,8 +84,6 @@ class Decided:
         return self.world.now < since + segment.grace * 86_400
 
     def _kept(self, segment: Segment) -> bool:
-        if not is_known(self.person, self.world):
-            return False
         if self.asked.truth(parse(segment.where)):
             return True
         if not segment.stays or self._open(segment.key) is None:

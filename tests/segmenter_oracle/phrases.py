@@ -131,6 +131,14 @@ class Phrases:
             f"{subject} {self.no()}IN ({', '.join(fixed)})",
         )
 
+    def moving_date(self, subject: str) -> str:
+        """A condition that time alone changes, by one edge after the other."""
+        named = self.random.choice([*_DAYS, *_EXACT, *_OLD, *_BOUNDS])
+        return self.of(
+            f"{subject} {self.of(*_COMPARED)} {named}",
+            f"{subject} {self.no()}IN {self.of(*WHICH)} {self.of(*UNITS)}",
+        )
+
     def _reference(self, others: float) -> str:
         if self.random.random() < others:
             return f"{self._other_date()} {self.of('', '', *_SHIFTS)}"

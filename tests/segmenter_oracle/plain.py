@@ -135,7 +135,7 @@ class Asked:
             return self._within(first, condition.subject)
         value = self.value(condition.subject)
         if any(_is_relative(operand) for operand in condition.operands):
-            value = self._ranked(condition.subject)
+            value = self.ranked(condition.subject)
         if isinstance(condition.subject, Call) and condition.subject.name == "anniversary":
             return self._anniversary(condition, value)
         return self._holds(condition, field, value)
@@ -249,7 +249,7 @@ class Asked:
         cut = self.world.thresholds.get(relative_name(operand, subject), "insufficient")
         return None if cut == "insufficient" else cut
 
-    def _ranked(self, subject: Subject) -> Any:
+    def ranked(self, subject: Subject) -> Any:
         """The value of somebody who is part of the population."""
         if not counted_orders(self.person, self.world):
             return None
@@ -259,7 +259,7 @@ class Asked:
         return self.value(subject)
 
     def _within(self, share: Share, subject: Subject) -> bool:
-        value, cut = self._ranked(subject), self._threshold(share, subject)
+        value, cut = self.ranked(subject), self._threshold(share, subject)
         if value is None or cut is None:
             return False
         orders = counted_orders(self.person, self.world)

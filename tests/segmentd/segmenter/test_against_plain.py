@@ -1,89 +1,39 @@
-"""Random rules over random histories: the segmenter and the plain evaluator agree."""
+"""Random rules over random histories: the segmenter and the plain evaluator agree.
+
+What fails is told as the smallest conditions that fail; the number of a case makes it again.
+"""
 
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import timedelta
+from fractions import Fraction
 from functools import cache
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
 
-from segmentd.segmenter.evaluate import evaluate, values
 from segmentd.segmenter.language import leaves
 from segmentd.segmenter.parser import parse
-from segmentd.segmenter.ruleset import Ruleset, Shop, compile_rules
-from segmentd.segmenter.spelling import text
-from segmentd.segmenter.thresholds import threshold
-from segmenter_oracle.histories import Person, frames
+from segmentd.segmenter.spelling import subject_text, text
+from segmentd.segmenter.thresholds import within
+from segmenter_oracle.cases import PLACES, SEGMENTS, Case, Crowd, after_pass, as_of, at
+from segmenter_oracle.histories import Order, Person, frames
 from segmenter_oracle.inventor import CATALOGUE, Inventor
-from segmenter_oracle.plain import World, member
-from segmenter_oracle.rules import random_rule
+from segmenter_oracle.phrases import Phrases
+from segmenter_oracle.rules import Rules
+from segmenter_oracle.statistics import Ranked, chosen, statistic
 
-PLACES = [
-    ("Europe/Berlin", "2026-03-29T01:30:00"),  # the clocks go forward at 01:00 UTC
-    ("Europe/Berlin", "2026-10-25T00:30:00"),  # and back
-    ("America/New_York", "2026-11-01T05:30:00"),
-    ("Pacific/Tongatapu", "2026-07-01T11:00:00"),  # UTC+13: midnight
-    ("Asia/Kathmandu", "2024-02-29T18:14:59"),  # UTC+05:45, leap day
-    ("UTC", "2025-12-31T23:59:59"),
-    ("America/Santiago", "2026-04-05T03:30:00"),  # 23:30 for the second time
-]
 PEOPLE = 30
-RULES = 45
-SEGMENTS = {
-    "buyers": "number_of_orders >= 1",
-    "recent": "last_order_date >= -30d OR abandoned_checkout_date >= -24h",
-    "tagged": "customer_tags CONTAINS 'vip'",
-    "sampled": "SAMPLE(50%, 'x') AND NOT segment('tagged')",
-}
-
-
-class Case:
-    """People, rules, and their thresholds at an instant."""
-
-    def __init__(self, seed: int, zone: str, at: str) -> None:
-        self.zone = ZoneInfo(zone)
-        self.now = int(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp())
-        self.week_start = seed % 7
-        self.people = Inventor(seed, self.zone, self.now).people(PEOPLE, list(SEGMENTS))
-        self.frames = frames(self.people, CATALOGUE)
-        chooser = random.Random(seed)
-        rules = {f"rule{number}": random_rule(chooser, list(SEGMENTS)) for number in range(RULES)}
-        self.ruleset = self.compiled({**SEGMENTS, **rules})
-        self.thresholds = self.cuts(self.ruleset)
-
-    def compiled(self, rules: dict[str, str]) -> Ruleset:
-        return compile_rules(rules, Shop(self.zone.key, "EUR", self.week_start))
-
-    def cuts(self, ruleset: Ruleset) -> dict[str, str]:
-        table = values(ruleset, self.frames, self.at(self.now))
-        people = table[table["orders"] > 0].reset_index()
-        return {
-            name: threshold(name, people.rename(columns={name: "value"}))
-            for name in ruleset.expressions
-        }
-
-    @staticmethod
-    def at(instant: float) -> datetime:
-        return datetime.fromtimestamp(instant, UTC)
-
-    def members(self, instant: float) -> tuple[pd.DataFrame, pd.Series[float]]:
-        return evaluate(self.ruleset, self.frames, self.at(instant), self.thresholds)[:2]
-
-    def plainly(self, key: str, person: Person, instant: int) -> bool:
-        world = World(instant, self.zone, self.thresholds, week_start=self.week_start)
-
-        def decide(segment: str) -> bool:
-            return member(self.ruleset.rules[segment], person, world, decide)
-
-        return decide(key)
+RULES = 60
 
 
 @cache
 def made(number: int) -> Case:
-    return Case(number, *PLACES[number % len(PLACES)])
+    chooser = random.Random(number)
+    rules = [Rules(chooser, list(SEGMENTS)).rule(depth=2) for _ in range(RULES)]
+    return Case(Crowd(number, PEOPLE), rules)
 
 
 @pytest.fixture(params=range(len(PLACES)))
@@ -91,20 +41,94 @@ def case(request: pytest.FixtureRequest) -> Case:
     return made(request.param)
 
 
-@pytest.fixture(params=range(len(PLACES), 2 * len(PLACES) + 2))
-def further_case(request: pytest.FixtureRequest) -> Case:
+@pytest.fixture(params=range(2 * len(PLACES)))
+def any_case(request: pytest.FixtureRequest) -> Case:
     return made(request.param)
 
 
-def test_every_membership_is_what_the_plain_evaluator_says(further_case: Case) -> None:
-    case = further_case
-    got, _ = case.members(case.now)
-    wrong = [
-        (text(case.ruleset.rules[key]), person)
-        for key in case.ruleset.keys
-        for person in case.people
-        if got.at[person.id, key] != case.plainly(key, person, case.now)
+def smallest(case: Case) -> list[tuple[str, int]]:
+    """The conditions behind the differences of a case, and for whom they differ."""
+    wrong = {key for key, _ in case.differences()}
+    asked = {text(leaf) for key in wrong for leaf in leaves(case.ruleset.rules[key])}
+    alone = Case(case.crowd, sorted(asked))
+    return [(text(alone.ruleset.rules[key]), who.id) for key, who in alone.differences()]
+
+
+def test_every_membership_is_what_the_plain_evaluator_says(any_case: Case) -> None:
+    if any_case.differences():
+        assert smallest(any_case) == []
+    assert any_case.differences() == []
+
+
+def test_rules_tell_people_apart(case: Case) -> None:
+    """What holds for everybody or for nobody would prove little."""
+    members = case.decision(case.now).members
+    assert (members.any() & ~members.all()).mean() > 0.4
+
+
+def test_values_of_the_whole_store(any_case: Case) -> None:
+    for name, subject in any_case.ruleset.relatives.items():
+        words = name.removesuffix(f" {subject_text(subject)}")
+        people, cut = any_case.population(subject), any_case.thresholds[name]
+        if "%" not in words:
+            expected = statistic(words, [each.value for each in people])
+            got = None if cut == "insufficient" else pytest.approx(float(cut))
+            assert expected == got, name
+        else:
+            side, percent = words.rstrip("%").split(" ")
+            assert inside(name, cut, people) == chosen(side, Fraction(percent), people), name
+
+
+def inside(name: str, cut: str, people: list[Ranked]) -> set[int]:
+    """Who lies at or beyond a cut."""
+    rows = [(each.id, float(each.value), each.orders, each.last_order) for each in people]
+    table = pd.DataFrame(rows, columns=["profile_id", "value", "orders", "last_order_at"])
+    return set(table["profile_id"][within(name, cut, table)])
+
+
+def test_a_second_look_changes_nothing_and_nobody_changes_before_being_due(case: Case) -> None:
+    people = as_of(case.people, case.now)
+    first = case.decision(case.now, frames(people, CATALOGUE))
+    stored = frames(after_pass(people, first, case.now), CATALOGUE)
+    before, due = first.members, first.due
+    assert not (due <= case.now).any()
+    for instant in looks(case, due):
+        changed = before.ne(case.decision(instant, stored).members)[~(due <= instant)]
+        early = [text(case.ruleset.rules[str(key)]) for key in changed if changed[key].any()]
+        assert early == [], at(instant)
+
+
+def looks(case: Case, due: pd.Series[float]) -> Iterator[float]:
+    """At once, just before somebody is due, and at any time."""
+    chooser = random.Random(case.now)
+    yield case.now
+    yield from (float(instant) - 1 for instant in sorted(due.dropna().unique())[:5])
+    yield from (case.now + chooser.randrange(1, span) for span in (3600, 86_400, 40 * 86_400) * 2)
+
+
+@pytest.mark.parametrize("number", range(len(PLACES)))
+def test_a_date_changes_its_truth_at_the_very_instant_that_is_due(number: int) -> None:
+    """Due instants are no mere guesses."""
+    crowd = Crowd(number, people=0)
+    chooser = random.Random(number)
+    inventor = Inventor(number, crowd.zone, crowd.now)
+    crowd.people = [
+        Person(n, orders=[Order(n, min(inventor.instant(), crowd.now))]) for n in range(1, PEOPLE)
     ]
-    assert wrong == []
-    assert got.to_numpy().any()
-    assert not got.to_numpy().all()
+    phrases = Phrases(chooser, lambda: "first_order_date")
+    found = 0
+    for _ in range(12):
+        case = Case(crowd, [phrases.moving_date("last_order_date")])
+        due = case.decision(case.now).due.to_dict()
+        for person in case.people:
+            instant = due[person.id]
+            if instant < crowd.now + timedelta(days=400).total_seconds():
+                found += 1
+                truths = [case.plainly("rule0", person, int(instant) - n) for n in (0, 1)]
+                assert truths[0] != truths[1], (text(case.ruleset.rules["rule0"]), at(instant))
+    assert found > 50
+
+
+def test_the_text_of_a_rule_means_the_rule(any_case: Case) -> None:
+    for rule in any_case.ruleset.rules.values():
+        assert parse(text(rule)) == rule
