@@ -20,9 +20,9 @@ from typing import Any
 
 import pytest
 
-from segmentd.segmenter.evaluate import evaluate, values
+from segmentd.segmenter.evaluate import evaluate
 from segmentd.segmenter.ruleset import Shop, compile_rules
-from segmentd.segmenter.thresholds import threshold
+from segmenter_oracle.asking import cuts
 from segmenter_oracle.purchases import Purchases
 
 RULES = {
@@ -93,13 +93,7 @@ def members(question: Question, at: str) -> Answer:
     known = purchases(question.history)
     ruleset = compile_rules({"asked": question.where}, Shop("UTC", "USD"))
     now = datetime.fromisoformat(at).replace(tzinfo=UTC)
-    table = values(ruleset, known.frames, now)
-    buyers = table[table["orders"] > 0].reset_index()
-    thresholds = {
-        name: threshold(name, buyers.rename(columns={name: "value"}))
-        for name in ruleset.expressions
-    }
-    found, _ = evaluate(ruleset, known.frames, now, thresholds)
+    found = evaluate(ruleset, known.frames, now, cuts(ruleset, known.frames, now)).members
     profile_ids = found.index[found["asked"]]
     names = sorted(known.customer_ids[number - 1] for number in profile_ids)
     return len(names), hashlib.sha256("\n".join(names).encode()).hexdigest()
