@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from segmentd.segmenter import anniversaries, places, samples, sequences
 from segmentd.segmenter.columns import TermColumn
+from segmentd.segmenter.comparisons import Comparisons
+from segmentd.segmenter.dues import Dues
 from segmentd.segmenter.events import EventTable
 from segmentd.segmenter.facts import Facts
-from segmentd.segmenter.fields import Kind
-from segmentd.segmenter.language import Events, Leaf, Subject
+from segmentd.segmenter.fields import Kind, subject_field
+from segmentd.segmenter.language import (
+    Aggregate,
+    Call,
+    Condition,
+    Events,
+    Leaf,
+    Matches,
+    Member,
+    Sample,
+    Sequence,
+    Subject,
+)
+from segmentd.segmenter.matching import Filters, conditions_of
 from segmentd.segmenter.predicates import Bools, Floats
+from segmentd.segmenter.subjects import Subjects
 
 if TYPE_CHECKING:
     from segmentd.segmenter.ruleset import Shop
@@ -26,36 +45,78 @@ class Conditions:
         self.facts = facts
         self.shop = shop
         self.members: dict[str, Bools] = {}
-        self._thresholds = thresholds
+        self._subjects = Subjects(self)
+        self._comparisons = Comparisons(self, shop.currency, thresholds)
+        self._filters = Filters(self, self._subjects, self._comparisons)
+        self._dues = Dues(self)
+        self._truths: dict[Leaf, Bools] = {}
 
     def truth(self, leaf: Leaf) -> Bools:
         """For whom the condition holds."""
-        raise NotImplementedError(leaf)
+        if leaf not in self._truths:
+            negated = isinstance(leaf, Condition | Matches) and leaf.negated
+            positive = self._positive(leaf)
+            self._truths[leaf] = ~positive if negated else positive
+        return self._truths[leaf]
 
     def due(self, leaf: Leaf) -> Floats | None:
         """When time alone may change it, if it depends on the time."""
-        raise NotImplementedError(leaf)
+        return self._dues.of(leaf)
 
     def kind(self, subject: Subject) -> Kind:
         """Of what type the subject is."""
-        raise NotImplementedError(subject)
+        field = subject_field(subject)
+        assert field is not None  # noqa: S101 - rules are checked before
+        return field.kind
 
     def numbers(self, subject: Subject, kind: Kind | None = None) -> Floats:
         """One number per profile; see ``Evaluation.numbers``."""
-        raise NotImplementedError(subject, kind)
+        return self._subjects.numbers(subject, kind)
 
     def ranked(self, subject: Subject) -> Floats:
         """What store-relative values are taken of."""
-        raise NotImplementedError(subject)
+        values = self.numbers(subject)
+        match subject:
+            case Aggregate(_, Events() as events):
+                table = self.table(events)
+                some = table.count(self.rows(events)) > 0 if table else False
+                return np.where(some, values, np.nan)
+            case _:
+                return values
 
     def terms(self, subject: Subject) -> TermColumn:
         """Texts or lists of texts, one value per profile."""
-        raise NotImplementedError(subject)
+        return self._subjects.terms(subject)
 
     def table(self, events: Events) -> EventTable | None:
         """The rows that count now; None where nothing fills the function."""
-        raise NotImplementedError(events)
+        return self.facts.table(events)
 
     def rows(self, events: Events) -> Bools:
         """Which of these rows fulfil all filters among the parameters."""
-        raise NotImplementedError(events)
+        return self._filters.rows(events)
+
+    def dates(self, events: Events, name: str) -> Floats:
+        """A property of these rows, read as dates."""
+        return self._subjects.property_numbers(events, name, Kind.DATE)
+
+    def events_due(self, events: Events) -> Floats | None:
+        """When time alone may change which of these rows fulfil the filters."""
+        return self._dues.of_events(events)
+
+    def _positive(self, leaf: Leaf) -> Bools:
+        match leaf:
+            case Condition(Call("anniversary")):
+                return anniversaries.truth(leaf, self)
+            case Condition():
+                return self._comparisons.of_subject(leaf)
+            case Matches(Events("customer_within_distance")):
+                return places.within_distance(leaf, self.facts)
+            case Matches():
+                return reduce(np.logical_and, map(self.truth, conditions_of(leaf)))
+            case Sequence():
+                return sequences.truth(leaf, self)
+            case Member(segment):
+                return self.members[segment]
+            case Sample():
+                return samples.sampled(leaf, self.facts)

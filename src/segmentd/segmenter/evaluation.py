@@ -46,3 +46,9 @@ class Evaluation(Protocol):
 
     def rows(self, events: Events) -> Bools:
         """Which of these rows fulfil all filters among the parameters."""
+
+    def dates(self, events: Events, name: str) -> Floats:
+        """A property of these rows, read as dates."""
+
+    def events_due(self, events: Events) -> Floats | None:
+        """When time alone may change which of these rows fulfil the filters."""

@@ -52,6 +52,12 @@ class EventTable:
         """When it happened."""
         return self.floats(self._time)
 
+    @property
+    def identity(self) -> tuple[Ints, ...]:
+        """What tells rows of one instant apart, the most significant last."""
+        columns = [name for name in ("product_id", "order_id", "event_id") if name in self._frame]
+        return tuple(self.ints(name) for name in columns)
+
     @cached_property
     def orders(self) -> tuple[Ints, Ints]:
         """For each row the number of its order, and for each number the order's profile."""
