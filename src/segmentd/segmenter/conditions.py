@@ -113,10 +113,15 @@ class Conditions:
             case Matches(Events("customer_within_distance")):
                 return places.within_distance(leaf, self.facts)
             case Matches():
-                return reduce(np.logical_and, map(self.truth, conditions_of(leaf)))
+                return self._all(conditions_of(leaf))
             case Sequence():
                 return sequences.truth(leaf, self)
             case Member(segment):
                 return self.members[segment]
             case Sample():
                 return samples.sampled(leaf, self.facts)
+
+    def _all(self, conditions: tuple[Condition, ...]) -> Bools:
+        if not conditions:
+            return np.zeros(self.facts.size, bool)
+        return reduce(np.logical_and, map(self.truth, conditions))

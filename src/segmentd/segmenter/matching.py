@@ -31,12 +31,14 @@ def conditions_of(matches: Matches) -> tuple[Condition, ...]:
     """The conditions that must all hold; the negation of ``matches`` is left aside.
 
     Each aggregate among the parameters is taken over the events that fulfil all others; without any
-    there must be an event.
+    there must be an event. Nothing at all is asked of what has no number of events.
     """
     events = filters_of(matches.events)
     asked = [_on_aggregate(parameter, events) for parameter in matches.events.parameters]
     conditions = tuple(condition for condition in asked if condition)
-    return conditions or (Condition(Aggregate("count", events), ">", (Number(Decimal(0)),)),)
+    if conditions or FUNCTIONS[events.function].aggregate("count") is None:
+        return conditions
+    return (Condition(Aggregate("count", events), ">", (Number(Decimal(0)),)),)
 
 
 def filters_of(events: Events) -> Events:

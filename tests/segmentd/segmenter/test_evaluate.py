@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -11,10 +12,12 @@ import pytest
 
 from segmentd.segmenter.evaluate import evaluate, values
 from segmentd.segmenter.frames import (
+    EVENT_COLUMNS,
     LINE_COLUMNS,
+    MEMBERSHIP_COLUMNS,
     PRODUCT_COLUMNS,
     REFUND_COLUMNS,
-    Frames,
+    TRAIT_COLUMNS,
 )
 from segmentd.segmenter.ruleset import Shop, compile_rules
 from segmenter_oracle.asking import NOW, ask, buyer, holds, instant
@@ -307,18 +310,17 @@ def test_the_order_of_rows_and_strangers_in_the_frames_change_nothing() -> None:
     ruleset = compile_rules(rules, Shop("UTC", "EUR"))
     now = datetime.fromtimestamp(at(NOW), UTC)
     straight = frames(people, PRODUCTS)
-    members, due = evaluate(ruleset, straight, now, {})
+    members, due, _ = evaluate(ruleset, straight, now, {})
     everybody = frames(
         [*people, Person(4, orders=[Order(99, at("2026-07-01T00:00:00"))])], PRODUCTS
     )
-    shuffled = Frames(
-        straight.profiles,
-        everybody.orders.iloc[::-1],
-        everybody.lines.iloc[::-1],
-        everybody.refunds,
-        everybody.products.iloc[::-1],
+    shuffled = replace(
+        straight,
+        orders=everybody.orders.iloc[::-1],
+        lines=everybody.lines.iloc[::-1],
+        products=everybody.products.iloc[::-1],
     )
-    again, due_again = evaluate(ruleset, shuffled, now, {})
+    again, due_again, _ = evaluate(ruleset, shuffled, now, {})
     pd.testing.assert_frame_equal(members, again)
     pd.testing.assert_series_equal(due, due_again)
     assert members["a"].to_list() == [True, False, True]
@@ -329,7 +331,7 @@ def test_columns_and_index() -> None:
     ruleset = compile_rules(
         {"x": "number_of_orders = 0", "y": "amount_spent > 1"}, Shop("UTC", "EUR")
     )
-    members, due = evaluate(ruleset, frames([Person(7), Person(9)]), now, {})
+    members, due, _ = evaluate(ruleset, frames([Person(7), Person(9)]), now, {})
     assert members.columns.to_list() == ["x", "y"]
     assert set(members.dtypes.astype(str)) == {"bool"}
     assert members.index.name == due.index.name == "profile_id"
@@ -340,27 +342,28 @@ def test_no_profiles_and_no_rules() -> None:
     now = datetime.fromtimestamp(at(NOW), UTC)
     rule = "products_purchased MATCHES (tag = 'x', date >= -3d) OR customer_cities IS NULL"
     ruleset = compile_rules({"x": rule, "y": "amount_spent IN TOP 10%"}, Shop("UTC", "EUR"))
-    members, due = evaluate(ruleset, frames([]), now, {})
+    members, due, _ = evaluate(ruleset, frames([]), now, {})
     assert members.shape == (0, 2)
     assert due.empty
     assert values(ruleset, frames([]), now).shape == (0, 3)
-    members, due = evaluate(compile_rules({}, Shop("UTC", "EUR")), frames([Person(1)]), now, {})
+    members, due, _ = evaluate(compile_rules({}, Shop("UTC", "EUR")), frames([Person(1)]), now, {})
     assert members.shape == (1, 0)
     assert due.isna().all()
 
 
 def test_frames_not_needed_may_be_empty() -> None:
     full = frames([buyer("2026-07-01T00:00:00")])
-    empty = Frames(
-        full.profiles,
-        full.orders,
-        *(
-            pd.DataFrame(columns=list(columns))
-            for columns in (LINE_COLUMNS, REFUND_COLUMNS, PRODUCT_COLUMNS)
-        ),
+    empty = replace(
+        full,
+        lines=pd.DataFrame(columns=list(LINE_COLUMNS)),
+        refunds=pd.DataFrame(columns=list(REFUND_COLUMNS)),
+        products=pd.DataFrame(columns=list(PRODUCT_COLUMNS)),
+        events=pd.DataFrame(columns=list(EVENT_COLUMNS)),
+        traits=pd.DataFrame(columns=list(TRAIT_COLUMNS)),
+        memberships=pd.DataFrame(columns=list(MEMBERSHIP_COLUMNS)),
     )
     ruleset = compile_rules({"x": "number_of_orders = 1"}, Shop("UTC", "EUR"))
-    members, _ = evaluate(ruleset, empty, datetime.fromtimestamp(at(NOW), UTC), {})
+    members, _, _ = evaluate(ruleset, empty, datetime.fromtimestamp(at(NOW), UTC), {})
     assert members["x"].to_list() == [True]
 
 
