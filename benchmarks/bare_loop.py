@@ -19,8 +19,9 @@ CUSTOMERS = sa.Table(
     sa.Column("id", _BIG, primary_key=True, autoincrement=False),
     sa.Column("updated_at", _TIME),
     sa.Column("created_at", _TIME),
-    *(sa.Column(name, sa.Text) for name in ("email", "country", "region", "city", "language")),
-    *(sa.Column(name, sa.Text) for name in ("state", "email_consent", "tags")),
+    *(sa.Column(name, sa.Text) for name in ("email", "country", "region", "city", "postcode")),
+    *(sa.Column(name, sa.Float) for name in ("latitude", "longitude")),
+    *(sa.Column(name, sa.Text) for name in ("language", "state", "email_consent", "tags")),
 )
 ORDERS = sa.Table(
     "orders",
@@ -38,7 +39,7 @@ LINES = sa.Table(
     METADATA,
     sa.Column("order_id", _BIG, primary_key=True, autoincrement=False),
     sa.Column("line", sa.Integer, primary_key=True, autoincrement=False),
-    *(sa.Column(name, _BIG) for name in ("product_id", "quantity", "amount")),
+    *(sa.Column(name, _BIG) for name in ("product_id", "quantity", "amount", "discount")),
 )
 REFUNDS = sa.Table(
     "refunds",
@@ -116,6 +117,9 @@ def _customer_rows(nodes: list[dict[str, Any]]) -> dict[sa.Table, list[dict[str,
                 "country": node["defaultAddress"]["countryCodeV2"],
                 "region": node["defaultAddress"]["provinceCode"],
                 "city": node["defaultAddress"]["city"],
+                "postcode": node["defaultAddress"]["zip"],
+                "latitude": node["defaultAddress"]["latitude"],
+                "longitude": node["defaultAddress"]["longitude"],
                 "language": node["locale"],
                 "state": node["state"],
                 "email_consent": node["defaultEmailAddress"]["marketingState"],
@@ -132,13 +136,15 @@ def _order_rows(nodes: list[dict[str, Any]]) -> dict[sa.Table, list[dict[str, An
         order_id = _number(node["id"])
         rows[ORDERS].append(_order_row(order_id, node))
         for line, item in enumerate(node["lineItems"]["nodes"]):
+            amount = _cents(item["discountedTotalSet"])
             rows[LINES].append(
                 {
                     "order_id": order_id,
                     "line": line,
                     "product_id": _number(item["product"]["id"]),
                     "quantity": item["quantity"],
-                    "amount": _cents(item["discountedTotalSet"]),
+                    "amount": amount,
+                    "discount": _cents(item["originalTotalSet"]) - amount,
                 }
             )
         for refund in node["refunds"]:

@@ -26,7 +26,7 @@ _AFTER = re.compile(rb'"after":\s*"page-(\d+)"')
 
 
 def _money(cents: int) -> dict[str, Any]:
-    return {"shopMoney": {"amount": f"{cents // 100}.{cents % 100:02}", "currencyCode": "EUR"}}
+    return {"shopMoney": {"amount": f"{cents // 100}.{cents % 100:02}"}}
 
 
 def _time(minutes: float) -> str:
@@ -50,7 +50,14 @@ def customers(count: int) -> Iterator[dict[str, Any]]:
                 "marketingState": "SUBSCRIBED" if number % 3 else "NOT_SUBSCRIBED",
             },
             "defaultPhoneNumber": None,
-            "defaultAddress": {"city": "Köln", "provinceCode": "NW", "countryCodeV2": "DE"},
+            "defaultAddress": {
+                "city": "Köln",
+                "zip": "50667",
+                "provinceCode": "NW",
+                "countryCodeV2": "DE",
+                "latitude": 50.9375,
+                "longitude": 6.9603,
+            },
         }
 
 
@@ -60,6 +67,8 @@ def orders(count: int, buyers: int) -> Iterator[dict[str, Any]]:
     for number in range(1, count + 1):
         lines = [_line(number, line, choose) for line in range(1 + number % 4)]
         total = sum(cents for cents, _ in lines) + 490
+        price = _money(total)
+        price["shopMoney"]["currencyCode"] = "EUR"
         yield {
             "id": f"gid://shopify/Order/{5_000_000_000 + number}",
             "processedAt": _time(number * 5),
@@ -70,7 +79,7 @@ def orders(count: int, buyers: int) -> Iterator[dict[str, Any]]:
             "displayFinancialStatus": "PAID",
             "sourceName": "web",
             "tags": [],
-            "totalPriceSet": _money(total),
+            "totalPriceSet": price,
             "totalReceivedSet": _money(total),
             "totalDiscountsSet": _money(500 if number % 3 == 0 else 0),
             "discountCodes": ["SPRING"] if number % 3 == 0 else [],
@@ -87,16 +96,15 @@ def orders(count: int, buyers: int) -> Iterator[dict[str, Any]]:
 def _line(order: int, line: int, choose: random.Random) -> tuple[int, dict[str, Any]]:
     product = choose.randint(1, _PRODUCTS)
     cents = 100 + product * 7 % 9000
+    discount = cents // 10 if order % 3 == 0 else 0
     return cents, {
         "id": f"gid://shopify/LineItem/{order * 10 + line}",
         "title": f"Thing number {product}",
-        "sku": f"SKU-{product}",
         "vendor": f"Maker {product % 20}",
         "quantity": 1 + line % 3,
-        "isGiftCard": False,
-        "discountedTotalSet": _money(cents),
         "product": {"id": f"gid://shopify/Product/{product}"},
-        "variant": {"id": f"gid://shopify/ProductVariant/{product * 10}"},
+        "originalTotalSet": _money(cents + discount),
+        "discountedTotalSet": _money(cents),
     }
 
 

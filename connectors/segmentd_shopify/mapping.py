@@ -140,13 +140,15 @@ def _regular_price(node: Node) -> int:
 
 def _line(node: Node, currency: str) -> OrderLine:
     product = node["product"]
-    amount = _shop_money(node["discountedTotalSet"], currency)
+    before = node["originalTotalSet"]["shopMoney"]["amount"]
+    charged = node["discountedTotalSet"]["shopMoney"]["amount"]
+    amount = _units(charged, currency)
     return OrderLine(
         id=number(node["id"]),
         product_id=None if product is None else _number(product["id"]),
         quantity=node["quantity"],
         amount=amount,
-        discount=_shop_money(node["originalTotalSet"], currency) - amount,
+        discount=0 if before == charged else _units(before, currency) - amount,
         title=_text(node["title"]),
         vendor=_text(node["vendor"]),
     )

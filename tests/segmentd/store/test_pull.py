@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -279,6 +280,18 @@ def test_enormous_texts_fit(shop: Shop) -> None:
     frames = shop.store.frames([shop.profile("1")])
     assert frames.orders["discount_codes"].tolist() == ["\nA\n"]
     assert frames.profiles["tags"].tolist() == [f"\n{long}\n"]
+
+
+def test_the_longest_order_fits_into_its_index(shop: Shop, store: Store) -> None:
+    """Four bytes a character, and none like another: PostgreSQL compresses what repeats."""
+    numbers = random.Random(1)
+    words = ["".join(chr(numbers.randrange(0x20000, 0x2A000)) for _ in range(60)) for _ in range(9)]
+    shop.save(
+        order("o1", "1", tags=words, discount_codes=words, channel=words[0], country=words[1])
+    )
+    assert rows(store, "SELECT channel, country FROM orders") == [(words[0], words[1])]
+    frame = store.frames([shop.profile("1")]).orders
+    assert unpack(frame["tags"][0]) == unpack(frame["discount_codes"][0]) == words[:3]
 
 
 def test_ids_beyond_float_precision_stay_exact(shop: Shop) -> None:
