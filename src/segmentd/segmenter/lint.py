@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 
-from segmentd.segmenter.fields import FUNCTIONS, Kind, find_field
+from segmentd.segmenter.fields import FUNCTIONS, Function, Kind, subject_field
 from segmentd.segmenter.instants import Clock, Edge
 from segmentd.segmenter.language import (
     COMPARISONS,
@@ -24,7 +24,8 @@ from segmentd.segmenter.language import (
     leaves,
     nodes,
 )
-from segmentd.segmenter.logic import Logic, Scope, customer_scope, event_scope
+from segmentd.segmenter.logic import Logic
+from segmentd.segmenter.ruleset import Shop
 from segmentd.segmenter.spelling import text
 
 _AHEAD = (0, 400, 4_000)
@@ -41,20 +42,21 @@ class Finding:
     text: str
 
 
-def reasoner(time_zone: str, now: datetime) -> Logic:
+def reasoner(shop: Shop, now: datetime) -> Logic:
     """Logic that tries a rule now and in the years to come."""
-    return Logic([Clock(time_zone, now + timedelta(days)) for days in _AHEAD])
+    ahead = (now + timedelta(days) for days in _AHEAD)
+    return Logic([Clock(shop.time_zone, then, shop.week_start) for then in ahead])
 
 
 def rule_findings(rules: Mapping[str, Expression], logic: Logic) -> Iterator[Finding]:
     """Parts of single rules that never hold, or always."""
     for key, rule in rules.items():
-        for kind, part in _suspicious(rule, logic, customer_scope):
+        for kind, part in _suspicious(rule, logic):
             yield _said(kind, key, part)
         for node in nodes(rule):
             if isinstance(node, Events) and node.parameters:
                 whole = And(node.parameters) if node.parameters[1:] else node.parameters[0]
-                for kind, part in _suspicious(whole, logic, event_scope(node)):
+                for kind, part in _suspicious(whole, logic, FUNCTIONS[node.function]):
                     yield _said(kind, key, part)
 
 
@@ -104,28 +106,33 @@ def _said(kind: str, key: str, part: Expression) -> Finding:
     return Finding(kind, (key,), f"{text(part)} {verdict}")
 
 
-def _suspicious(node: Expression, logic: Logic, scope: Scope) -> Iterator[tuple[str, Expression]]:
+def _suspicious(
+    node: Expression, logic: Logic, function: Function | None = None
+) -> Iterator[tuple[str, Expression]]:
     """The smallest parts that never hold or always do."""
     parts = _parts(node)
-    if not logic.can_hold(node, scope):
-        yield from (("contradiction", part) for part in _impossible(node, parts, logic, scope))
-    elif logic.always_holds(node, scope):
+    if not logic.can_hold(node, function):
+        yield from (("contradiction", part) for part in _impossible(node, parts, logic, function))
+    elif logic.always_holds(node, function):
         yield "always", node
     else:
         for part in parts:
-            yield from _suspicious(part, logic, scope)
+            yield from _suspicious(part, logic, function)
 
 
 def _impossible(
-    node: Expression, parts: Sequence[Expression], logic: Logic, scope: Scope
+    node: Expression,
+    parts: Sequence[Expression],
+    logic: Logic,
+    function: Function | None,
 ) -> Iterator[Expression]:
-    inner = [part for part in parts if not logic.can_hold(part, scope)]
+    inner = [part for part in parts if not logic.can_hold(part, function)]
     if isinstance(node, And | Or) and inner:
         for part in inner:
-            yield from _impossible(part, _parts(part), logic, scope)
+            yield from _impossible(part, _parts(part), logic, function)
         return
     pairs = (And(pair) for pair in combinations(parts, 2)) if isinstance(node, And) else ()
-    yield next((pair for pair in pairs if not logic.can_hold(pair, scope)), node)
+    yield next((pair for pair in pairs if not logic.can_hold(pair, function)), node)
 
 
 def _parts(node: Expression) -> Sequence[Expression]:
@@ -167,5 +174,5 @@ def _on_order_dates(rule: Expression) -> Iterator[Condition]:
 
 
 def _is_order_date(subject: Subject) -> bool:
-    field = find_field(subject.value) if isinstance(subject, Name) else None
+    field = subject_field(subject)
     return field is not None and field.kind is Kind.DATE and "orders" in field.needs

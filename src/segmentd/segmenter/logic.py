@@ -8,13 +8,13 @@ the whole store) is a statement of its own that only contradicts its own negatio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import product
 from math import inf, prod
 
-from segmentd.segmenter.fields import FUNCTIONS, Field, Kind, find_field
+from segmentd.segmenter.fields import Field, Function, Kind, subject_field
 from segmentd.segmenter.instants import Clock, spans
 from segmentd.segmenter.language import (
     Aggregate,
@@ -23,7 +23,6 @@ from segmentd.segmenter.language import (
     Call,
     Condition,
     Day,
-    Events,
     Expression,
     Leaf,
     Matches,
@@ -39,11 +38,11 @@ from segmentd.segmenter.language import (
     Truth,
     Variable,
 )
+from segmentd.segmenter.matching import conditions_of
 
 MAX_CASES = 2_000
 """A rule of more cases is not reasoned about."""
 
-Scope = Callable[[Subject], Field | None]
 Cut = tuple[Decimal | float, int]
 """A place between numbers: just before one (0) or just after it (1)."""
 Ranges = tuple[tuple[Cut, Cut], ...]
@@ -55,33 +54,6 @@ _DATES = Day | Moment | Offset | Period | Boundary
 _MANY = frozenset({Kind.LIST, Kind.TERMS})
 _ZEROS = frozenset({"amount_spent", "distinct_products", "number_of_orders", "refunded_orders"})
 """Fields that everybody has: never to have ordered is a real zero."""
-
-
-def customer_scope(subject: Subject) -> Field | None:
-    """The field or aggregate that a condition on a customer is about."""
-    match subject:
-        case Name(name):
-            return find_field(name)
-        case Aggregate(name, Events(function)):
-            return FUNCTIONS[function].aggregate(name)
-        case Aggregate():
-            return Field(Kind.COUNT, "length")
-        case Call("ENTERED" | "LEFT"):
-            return Field(Kind.DATE, "date")
-    return None
-
-
-def event_scope(events: Events) -> Scope:
-    """The property that a condition on single orders, lines or events is about."""
-    function = FUNCTIONS[events.function]
-
-    def find(subject: Subject) -> Field | None:
-        # nth has two values: an only order is the first and the last
-        if not isinstance(subject, Name) or subject.value == "nth":
-            return None
-        return function.find(subject.value)
-
-    return find
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +95,19 @@ class Logic:
     def __init__(self, clocks: Sequence[Clock]) -> None:
         self._clocks = clocks
 
-    def can_hold(self, rule: Expression, scope: Scope = customer_scope) -> bool:
-        """False only if the rule holds for nobody at any time."""
+    def can_hold(self, rule: Expression, function: Function | None = None) -> bool:
+        """False only if the rule holds for nobody at any time.
+
+        ``function``: it stands in its parentheses, and is about single orders, lines or events.
+        """
         cases = _cases(rule, positive=True)
         if cases is None:
             return True
-        return any(_possible(case, scope, clock) for clock in self._clocks for case in cases)
+        return any(_possible(case, function, clock) for clock in self._clocks for case in cases)
 
-    def always_holds(self, rule: Expression, scope: Scope = customer_scope) -> bool:
+    def always_holds(self, rule: Expression, function: Function | None = None) -> bool:
         """True only if the rule holds for everybody at all times."""
-        return not self.can_hold(Not(rule), scope)
+        return not self.can_hold(Not(rule), function)
 
     def implies(self, rule: Expression, other: Expression) -> bool:
         """True only if the other holds for everybody for whom the rule holds."""
@@ -158,6 +133,9 @@ def _cases(rule: Expression, *, positive: bool) -> list[_Case] | None:
             if prod(len(cases) for cases in known) > MAX_CASES:
                 return None
             return [tuple(each for part in case for each in part) for case in product(*known)]
+        case Matches(negated=negated):
+            conditions = conditions_of(rule)
+            return _cases(And(conditions), positive=positive != negated)
     return [((rule, positive),)]
 
 
@@ -166,7 +144,7 @@ def _limited(cases: Iterable[_Case]) -> list[_Case] | None:
     return found if len(found) <= MAX_CASES else None
 
 
-def _possible(case: _Case, scope: Scope, clock: Clock) -> bool:
+def _possible(case: _Case, function: Function | None, clock: Clock) -> bool:
     values: dict[tuple[Subject, bool], _Possible] = {}
     statements: dict[Leaf | Variable, bool] = {}
     for leaf, positive in case:
@@ -175,7 +153,7 @@ def _possible(case: _Case, scope: Scope, clock: Clock) -> bool:
             return False
         if not isinstance(statement, Condition):
             continue
-        field = scope(statement.subject)
+        field = _field(statement.subject, function)
         key = (statement.subject, _is_date_of_any(statement, field))
         before = values.get(key) or _unconstrained(statement.subject, field)
         values[key] = before.meet(_allowed(statement, field, clock, holds=holds))
@@ -184,9 +162,17 @@ def _possible(case: _Case, scope: Scope, clock: Clock) -> bool:
     return True
 
 
+def _field(subject: Subject, function: Function | None) -> Field | None:
+    """None for what is not reasoned about: a date that comes again every year, and the place of an
+    order, which has two (an only order is the first and the last)."""
+    twice = function is not None and subject == Name("nth")
+    yearly = isinstance(subject, Call) and subject.name == "anniversary"
+    return None if twice or yearly else subject_field(subject, function)
+
+
 def _plain(leaf: Leaf | Variable, *, positive: bool) -> tuple[Leaf | Variable, bool]:
     """The condition without its negation, and whether it is to hold."""
-    if isinstance(leaf, Condition | Matches) and leaf.negated:
+    if isinstance(leaf, Condition) and leaf.negated:
         return replace(leaf, negated=False), not positive
     return leaf, positive
 

@@ -10,9 +10,10 @@ import pytest
 from segmentd.segmenter.instants import Clock
 from segmentd.segmenter.lint import reasoner, rule_findings, set_findings, window_findings
 from segmentd.segmenter.parser import parse
+from segmentd.segmenter.ruleset import Shop
 
 NOW = datetime(2026, 7, 15, 12, tzinfo=UTC)
-LOGIC = reasoner("Europe/Berlin", NOW)
+LOGIC = reasoner(Shop("Europe/Berlin", "EUR"), NOW)
 
 
 def alone(rule: str) -> list[tuple[str, str]]:

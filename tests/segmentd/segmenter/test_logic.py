@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from segmentd.segmenter.fields import FUNCTIONS
 from segmentd.segmenter.instants import Clock
 from segmentd.segmenter.language import Matches
-from segmentd.segmenter.logic import Logic, event_scope
+from segmentd.segmenter.logic import Logic
 from segmentd.segmenter.parser import parse
 
 NOW = datetime(2026, 7, 15, 12, tzinfo=UTC)
@@ -45,6 +46,9 @@ LOGIC = Logic([Clock("Europe/Berlin", NOW + timedelta(days)) for days in (0, 400
         "metafields.a.b = 5 AND metafields.a.b > 9",
         "$eu AND NOT $eu",
         "orders_placed MATCHES () AND orders_placed NOT MATCHES ()",
+        "orders_placed MATCHES (amount > 5, count >= 3)"
+        " AND orders_placed NOT MATCHES (amount > 5, count >= 2)",
+        "orders_placed MATCHES (count = 0, sum_amount < 5, count > 2)",
     ],
 )
 def test_never(rule: str) -> None:
@@ -122,7 +126,7 @@ def test_single_orders(parameters: str, possible: bool) -> None:
     rule = parse(f"orders_placed MATCHES ({parameters})")
     assert isinstance(rule, Matches)
     (condition,) = rule.events.parameters
-    assert LOGIC.can_hold(condition, event_scope(rule.events)) is possible
+    assert LOGIC.can_hold(condition, FUNCTIONS[rule.events.function]) is possible
 
 
 def test_a_rule_of_too_many_cases_is_let_be() -> None:
