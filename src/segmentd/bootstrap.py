@@ -36,10 +36,11 @@ from segmentd.pipeline.push import Plan, PushSummary
 from segmentd.pipeline.segment import SegmentSummary
 from segmentd.sdk.contract import Destination, Meter, Runtime, Source
 from segmentd.segmenter.explain import Explanation
+from segmentd.segmenter.fields import find_field
 from segmentd.segmenter.parser import parse
 from segmentd.segmenter.preview import Preview
 from segmentd.segmenter.render import words
-from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.segmenter.ruleset import Ruleset, Shop, compile_segments
 from segmentd.store import Store, open_store
 from segmentd.store.leases import this_process
 
@@ -151,7 +152,7 @@ class App:
                 self.store,
                 lease,
                 self.config.segments,
-                self.shop(),
+                compiled(self.config, self.shop()),
                 self.clock(),
                 lambda done, total: tick("segment", done, total),
                 complete=self.complete(),
@@ -222,6 +223,7 @@ class App:
         return Shop(
             time_zone=self._agreed("time_zone", self.config.shop.time_zone, "UTC"),
             currency=self._agreed("currency", self.config.shop.currency, "USD"),
+            week_start=self.config.shop.week_start,
         )
 
     def complete(self) -> bool:
@@ -372,17 +374,30 @@ def _collect_less_often() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
+def compiled(config: Config, shop: Shop) -> Ruleset:
+    """The segments of a configuration with all that decides about them."""
+    return compile_segments(
+        config.segments,
+        shop,
+        sets=config.sets,
+        variables=config.variables,
+        conditions=config.conditions,
+    )
+
+
 def check_rules(config: Config) -> None:
     """ConfigError if a rule cannot be understood, or asks for what no source fills."""
     # zone and currency only matter to values, not to whether a rule can be understood
-    shop = Shop(config.shop.time_zone or "UTC", config.shop.currency or "USD")
-    ruleset = compile_rules({segment.key: segment.where for segment in config.segments}, shop)
+    ruleset = compiled(config, Shop(config.shop.time_zone or "UTC", config.shop.currency or "USD"))
     filled: frozenset[str] = frozenset().union(
         *(plugins.source(connector.connector).fields for connector in config.sources.values())
     )
     for key in ruleset.keys if config.sources else ():
-        for name in sorted(ruleset.fields_of(key) - filled):
-            raise ConfigError(f"[segments.{key}] asks for {name}, which no source fills")
+        for name in sorted(ruleset.fields_of(key)):
+            # "metafields" fills all that begin so; of other names each is declared
+            whole = name.partition(".")[0] if find_field(name) else name
+            if not {name, whole} & filled:
+                raise ConfigError(f"[segments.{key}] asks for {name}, which no source fills")
 
 
 def _wall() -> datetime:

@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 
 from segmentd import plugins
 from segmentd.config_file import ConfigFile
-from segmentd.config_segments import read_segments
+from segmentd.config_segments import read_rules
 from segmentd.config_tables import (
+    WEEKDAYS,
     GuardTable,
     Schedule,
     ShopTable,
@@ -26,7 +27,7 @@ from segmentd.config_tables import (
 )
 from segmentd.domain.errors import ConfigError
 from segmentd.domain.ledger import Guard
-from segmentd.domain.segments import Segment
+from segmentd.domain.segments import ExclusiveSet, Segment, Value
 from segmentd.domain.suggest import did_you_mean
 from segmentd.sdk.contract import Capabilities, Destination, Source
 from segmentd.sdk.settings import ConnectorSettings
@@ -35,7 +36,20 @@ DEFAULT_FILE = "segmentd.toml"
 DEFAULT_INTERVAL = timedelta(minutes=5)
 
 _Plugin = TypeVar("_Plugin", bound=type[Source] | type[Destination])
-_TOP = {"destinations", "guard", "include", "paused", "segments", "shop", "sources", "store", "web"}
+_TOP = {
+    "conditions",
+    "destinations",
+    "guard",
+    "include",
+    "paused",
+    "segments",
+    "sets",
+    "shop",
+    "sources",
+    "store",
+    "variables",
+    "web",
+}
 _SCHEDULE = {"every", "cron"}
 # Docker mounts secrets there with mode 0444 and offers no way to change that outside of swarm
 _MOUNTED_SECRETS = Path("/run/secrets")
@@ -61,6 +75,8 @@ class Shop:
 
     time_zone: str | None = None
     currency: str | None = None
+    week_start: int = 0
+    """0 for Monday; the platforms do not say."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +98,11 @@ class Config:
     sources: Mapping[str, ConnectorConfig]
     destinations: Mapping[str, ConnectorConfig]
     segments: tuple[Segment, ...]
+    sets: tuple[ExclusiveSet, ...]
+    variables: Mapping[str, Value]
+    """What ``$name`` in a rule stands for."""
+    conditions: Mapping[str, str]
+    """The same, for rules that several segments share."""
     guard: Guard
     paused: bool
     """Pull and segment go on; nothing is pushed."""
@@ -105,13 +126,17 @@ def load_config(path: Path | None = None) -> Config:
     shop = file.parse(ShopTable, "shop", file.table("shop"))
     guard = file.parse(GuardTable, "guard", file.table("guard"))
     web = file.parse(WebTable, "web", file.table("web"))
+    rules = read_rules(file, _kinds(destinations))
     return Config(
         path=path,
         store_url=_store_url(file),
-        shop=Shop(shop.time_zone, shop.currency),
+        shop=Shop(shop.time_zone, shop.currency, WEEKDAYS.index(shop.week_start)),
         sources=sources,
         destinations=destinations,
-        segments=read_segments(file, _kinds(destinations)),
+        segments=rules.segments,
+        sets=rules.sets,
+        variables=rules.variables,
+        conditions=rules.conditions,
         guard=Guard(guard.floor, guard.share_of_name, guard.share_of_all),
         paused=_paused(file),
         web=Web(web.host, web.port) if web.enabled else None,

@@ -16,6 +16,7 @@ from segmentd.domain.suggest import did_you_mean
 
 _KINDS = {
     "bool": "true or false",
+    "date": "a day such as 2026-12-31",
     "dict": "a table",
     "float": "a number",
     "int": "a whole number",
@@ -55,6 +56,11 @@ class ConfigFile:
         """The tables ``[name.KEY]`` by key."""
         found = self.table(name)
         return {key: self._as_table(table, f"{name}.{key}") for key, table in found.items()}
+
+    def values(self, name: str) -> dict[str, object]:
+        """The table ``[name]``, whose keys are names that a person chose."""
+        table = self.table(name)
+        return {key: self._expand(value, name, key) for key, value in table.items()}
 
     def parse(
         self,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from typing import Annotated, Any
+from datetime import date
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from segmentd.domain.suggest import did_you_mean
 from segmentd.sdk.settings import Duration
@@ -18,6 +19,9 @@ _CRON_FIELDS = (
     (1, 12, "jan feb mar apr may jun jul aug sep oct nov dec"),
     (0, 7, "sun mon tue wed thu fri sat"),
 )
+_MOST_DAYS = 36_525
+"""A hundred years."""
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 def _time_zone(name: str) -> str:
@@ -33,6 +37,19 @@ def _currency(code: str) -> str:
     if not re.fullmatch(r"[A-Z]{3}", code):
         raise ValueError(f'"{code}" is no currency code; write for example EUR')
     return code
+
+
+def _days(text: object) -> int:
+    found = re.fullmatch(r"(\d{1,5})d", text) if isinstance(text, str) else None
+    if found is None or not 1 <= int(found[1]) <= _MOST_DAYS:
+        raise ValueError("must be a number of days such as 30d")
+    return int(found[1])
+
+
+def _day(day: date) -> date:
+    if not 1900 <= day.year <= 2199:
+        raise ValueError(f"{day} lies outside of the years 1900 to 2199")
+    return day
 
 
 def _cron(text: str) -> str:
@@ -76,6 +93,9 @@ class ShopTable(Table):
 
     time_zone: Annotated[str, AfterValidator(_time_zone)] | None = None
     currency: Annotated[str, AfterValidator(_currency)] | None = None
+    week_start: Literal[
+        "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"
+    ] = "monday"
 
 
 class WebTable(Table):
@@ -124,9 +144,36 @@ class PushTable(Table):
         return self
 
 
+class LimitTable(Table):
+    """``limit`` of a segment."""
+
+    count: int = Field(ge=1)
+    by: str = Field(min_length=1)
+    least: bool = False
+
+
+class PinTable(Table):
+    """One element of ``pins``."""
+
+    customer: str = Field(min_length=1)
+    member: bool
+    reason: str = Field(min_length=1)
+    until: Annotated[date, AfterValidator(_day)] | None = None
+
+
 class SegmentTable(Table):
-    """``[segments.KEY]``"""
+    """``[segments.KEY]``; the parameters of a preset are further keys of it."""
 
     title: str | None = Field(default=None, min_length=1)
     where: str = Field(min_length=1)
     push: tuple[str | dict[str, Any], ...] = ()
+    stays: str = Field(default="", min_length=1)
+    grace: Annotated[int, BeforeValidator(_days)] = 0
+    limit: dict[str, Any] | None = None
+    pins: tuple[dict[str, Any], ...] = ()
+
+
+class SetTable(Table):
+    """``[sets.NAME]``"""
+
+    segments: tuple[str, ...]

@@ -13,13 +13,9 @@ class Cause(StrEnum):
     TIME = "time"
     """Nothing changed but the time: the due instant was reached."""
     THRESHOLD = "threshold"
-    """A store-relative value (percentile cut, mean, median) moved."""
+    """A value of the whole store moved: a percentile cut, a mean, the cut of a limited segment, a
+    fitted limit."""
     RULE = "rule"
     """The segment's rule was added, edited or removed."""
-
-
-def diff(
-    before: set[tuple[int, str]], after: set[tuple[int, str]]
-) -> tuple[set[tuple[int, str]], set[tuple[int, str]]]:
-    """``(entered, left)`` pairs of profile and segment."""
-    return after - before, before - after
+    PIN = "pin"
+    """A person keeps the customer in or out."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
 
 from segmentd.domain.errors import ConfigError
 from segmentd.domain.suggest import did_you_mean
+
+Value = str | bool | int | float | Decimal | date | datetime
+"""What ``$name`` in a rule may stand for, beside a condition."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ newer). Methods raise TransientError for a locked, full or unreachable database.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from segmentd.domain.cursor import Cursor
 from segmentd.domain.ledger import Difference, LedgerState, Target
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from segmentd.segmenter.frames import Frames
-    from segmentd.segmenter.ruleset import Ruleset
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +125,14 @@ class Evaluated:
     ``members``: one boolean column per segment key, index ``profile_id``. ``due``: float64 epoch
     seconds, NaN for never, same index. ``values``: float64 columns named by the text of a
     store-relative expression, plus ``orders`` and ``last_order_at`` for breaking ties; same index.
+    ``lapsing``: for each segment with grace a float64 column, same index: the instant since which
+    somebody is a member only by grace, NaN for everybody else.
     """
 
     members: pd.DataFrame
     due: pd.Series[float]
     values: pd.DataFrame
+    lapsing: pd.DataFrame
 
 
 class SegmentPort(Protocol):
@@ -138,8 +142,20 @@ class SegmentPort(Protocol):
     def evaluated_at(self) -> datetime | None:
         """The ``now`` of the last pass; None before the first."""
 
-    def frames(self, profile_ids: Sequence[int]) -> Frames:
-        """Facts of some profiles (thousands at most), read without ADBC."""
+    def fitted_at(self) -> datetime | None:
+        """When all values that are fitted to the store were fitted last."""
+
+    def frames(self, profile_ids: Sequence[int], needs: frozenset[str] | None = None) -> Frames:
+        """Facts of some profiles (thousands at most), read without ADBC.
+
+        ``needs``: the frames to be read, see ``Ruleset.needs``; None: all.
+        """
+
+    def known(self, customers: Iterable[str]) -> dict[str, list[int]]:
+        """``SOURCE:ID`` or e-mail address → the profiles; who is not known is not in it."""
+
+    def prices(self) -> list[int]:
+        """The prices of all products that have one, in minor units."""
 
     def remote_orders(self, order_ids: Iterable[int | str]) -> dict[int | str, str]:
         """Our order id → the shop's."""
@@ -150,14 +166,12 @@ class SegmentPort(Protocol):
     def full_pass(
         self,
         ranges: Sequence[tuple[int, int]],
-        ruleset: Ruleset,
-        now: datetime,
-        thresholds: Mapping[str, str] | None,
-    ) -> Iterator[Evaluated]:
-        """Evaluate ranges of profiles in spawned worker processes that read through ADBC.
+        needs: frozenset[str],
+        work: Callable[[Frames], T],
+    ) -> Iterator[T]:
+        """Do some work on the facts of each range, in spawned processes that read through ADBC.
 
-        ``thresholds`` None computes only the values (``members`` and ``due`` stay empty). Yields
-        in the order of the ranges.
+        ``work`` and what it returns can be pickled. Yields in the order of the ranges.
         """
 
     def versions(self) -> dict[str, str]:
@@ -167,19 +181,22 @@ class SegmentPort(Protocol):
         """Store the store-relative values of a partition (see Evaluated.values)."""
 
     def values(self, expression: str) -> pd.DataFrame:
-        """All stored values of one expression: ``profile_id, value, orders, last_order_at``,
-        of profiles with at least one counted order."""
+        """All stored values of one expression: ``profile_id, value, orders, last_order_at``, of
+        profiles with at least one counted order; of the cut of a limited segment, of all that have
+        a value."""
 
     def thresholds(self) -> dict[str, str]:
-        """Store-relative expression → its stored threshold, as text made by the segmenter."""
+        """Name → stored threshold, as text made by the segmenter: of store-relative expressions, of
+        limited segments, and of what is fitted to the store."""
 
     def publish(self, lease: Lease, outcome: Pass, now: datetime) -> tuple[int, int]:
         """Store the outcome of a whole pass in ONE transaction; returns (entered, left).
 
-        Memberships, history and due instants of the evaluated profiles, written only where they
-        differ; profiles that were asked for but are not among the evaluated (gone) lose theirs;
-        memberships of segments that are configured no more end (cause RULE); rule texts with their
-        versions and the thresholds are kept; dirty marks up to ``outcome.token`` are cleared.
+        Memberships with their grace, history and due instants of the evaluated profiles, written
+        only where they differ; profiles that were asked for but are not among the evaluated (gone)
+        lose theirs; memberships of segments that are configured no more end (cause RULE); rule
+        texts with their versions and the thresholds are kept; dirty marks up to ``outcome.token``
+        are cleared.
         """
 
 
@@ -196,7 +213,12 @@ class Pass:
     edited: frozenset[str] = frozenset()
     """Segments whose rule is new or was edited: their changes have the cause RULE."""
     causes: Mapping[int, Cause] = field(default_factory=dict)
-    """Per profile where it differs from DATA."""
+    """Per profile where it differs from ``otherwise``."""
+    otherwise: Cause = Cause.DATA
+    pinned: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    """Segment → whom pins keep in or out: their changes have the cause PIN."""
+    fitted: bool = False
+    """Whether all that is fitted to the store was fitted by this pass."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """Segment: decide who belongs to which segment now, and publish the differences.
 
 The same evaluation serves a few changed profiles, read in this process, and all of them, read
-range by range in workers. Store-relative values (percentile cuts, means) are computed in a step of
-their own and then frozen for the pass; when one moves, the profiles between the old and the new
-value are evaluated too.
+range by range in workers. What is fitted to the store, store-relative values (percentile cuts,
+means) and the cuts of limited segments are computed in steps of their own and then frozen for the
+pass; when one moves, the profiles between the old and the new value are evaluated too.
 """
 
 from __future__ import annotations
@@ -11,14 +11,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
 from segmentd.domain.memberships import Cause
 from segmentd.domain.segments import Segment
 from segmentd.pipeline.ports import Evaluated, Lease, Pass, Pending, SegmentPort
 from segmentd.segmenter import evaluate as evaluation
+from segmentd.segmenter.fitted import Counts, Habits, bound, fit, fitted_name, habits, outdated
 from segmentd.segmenter.frames import Frames
-from segmentd.segmenter.ruleset import Ruleset, Shop, compile_rules
+from segmentd.segmenter.ruleset import Ruleset
 from segmentd.segmenter.thresholds import moved, threshold
+
+T = TypeVar("T")
+Range = tuple[int, int]
+"""The first and the last profile."""
+Step = tuple[Sequence[str], Callable[[Frames], evaluation.Values]]
+"""Names of thresholds, and how the values that they are made from are computed."""
 
 CHUNK = 5_000
 """Profiles read at once in this process."""
@@ -43,6 +52,8 @@ class SegmentSummary:
     edited: Sequence[str] = ()
     insufficient_data: bool = False
     """Not evaluated: a source has not been read to its end even once."""
+    warnings: Sequence[str] = ()
+    """Sentences on pins of customers who are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +62,20 @@ class Passing:
 
     store: SegmentPort
     lease: Lease
+    segments: Sequence[Segment]
     ruleset: Ruleset
     now: datetime
     progress: Progress
-    profiles: int
+    pending: Pending
+    stored: Mapping[str, str]
+    """The thresholds of the pass before."""
 
 
 def segment(
     store: SegmentPort,
     lease: Lease,
     segments: Sequence[Segment],
-    shop: Shop,
+    ruleset: Ruleset,
     now: datetime,
     progress: Progress,
     *,
@@ -70,81 +84,43 @@ def segment(
 ) -> SegmentSummary:
     """Evaluate the dirty and the due profiles, or all of them after an edit or when ``full``.
 
-    Also all of them if ``now`` lies before that of the last pass: due instants only look ahead.
+    Also all of them if ``now`` lies before that of the last pass, as due instants only look ahead,
+    and if something must be fitted to the store. ``ruleset``: the segments, compiled.
     """
-    ruleset = compile_rules({s.key: s.where for s in segments}, shop)
     if not complete:
         return SegmentSummary(0, 0, 0, full=False, insufficient_data=True)
-    segments = [replace(s, terms=f"{shop.time_zone} {shop.currency}") for s in segments]
+    found = store.known(ruleset.customers)
+    ruleset = ruleset.pinning(found)
+    segments = [replace(s, terms=ruleset.terms(s.key)) for s in segments]
+    pending, stored = store.pending(now), store.thresholds()
+    passing = Passing(store, lease, segments, ruleset, now, progress, pending, stored)
     edited = _edited(store.versions(), segments)
-    pending = store.pending(now)
-    passing = Passing(store, lease, ruleset, now, progress, pending.profiles)
+    unfitted = outdated(ruleset, stored, store.fitted_at(), now)
     before = store.evaluated_at()
     back = before is not None and now < before
-    if full or edited or back or _worth_a_full_pass(pending):
-        outcome = _full_pass(passing, segments, pending, edited)
+    if full or edited or unfitted or back or _worth_a_full_pass(pending):
+        outcome = _full_pass(passing, unfitted)
+        outcome.edited = ruleset.depending(edited)
     else:
-        outcome = _partial_pass(passing, segments, pending)
+        outcome = _partial_pass(passing)
+    outcome.pinned = ruleset.pinned(now)
     entered, left = store.publish(lease, outcome, now)
-    count = sum(len(part.due) for part in outcome.evaluated)
-    return SegmentSummary(count, entered, left, outcome.asked is None, sorted(edited))
-
-
-def _edited(stored: Mapping[str, str], segments: Sequence[Segment]) -> frozenset[str]:
-    current = {s.key: s.version for s in segments}
-    changed = {key for key, version in current.items() if stored.get(key) != version}
-    return frozenset(changed | (stored.keys() - current.keys()))
-
-
-def _worth_a_full_pass(pending: Pending) -> bool:
-    count = len(pending.dirty) + len(pending.due)
-    return count > max(FULL_FLOOR, FULL_SHARE * pending.profiles)
-
-
-def _partial_pass(passing: Passing, segments: Sequence[Segment], pending: Pending) -> Pass:
-    causes = dict.fromkeys(pending.due, Cause.TIME)
-    causes.update(dict.fromkeys(pending.dirty, Cause.DATA))
-    asked = sorted(causes)
-    store = passing.store
-    thresholds = store.thresholds()
-    if passing.ruleset.expressions and asked:
-        for part in _chunks(asked):
-            values = evaluation.values(passing.ruleset, store.frames(part), passing.now)
-            store.save_values(passing.lease, values)
-        previous, thresholds = thresholds, _thresholds(passing)
-        for profile in _between(passing, previous, thresholds):
-            causes.setdefault(profile, Cause.THRESHOLD)
-        asked = sorted(causes)
-    evaluated = list(_evaluate(passing, asked, thresholds))
-    return Pass(asked, evaluated, segments, thresholds, pending.token, causes=causes)
-
-
-def _full_pass(
-    passing: Passing, segments: Sequence[Segment], pending: Pending, edited: frozenset[str]
-) -> Pass:
-    thresholds: dict[str, str] = {}
-    if passing.ruleset.expressions:
-        for part in _everybody(passing, None):
-            passing.store.save_values(passing.lease, part.values)
-        thresholds = _thresholds(passing)
-    evaluated = list(_everybody(passing, thresholds))
-    return Pass(None, evaluated, segments, thresholds, pending.token, edited, _due(pending))
+    return SegmentSummary(
+        sum(len(part.due) for part in outcome.evaluated),
+        entered,
+        left,
+        full=outcome.asked is None,
+        edited=sorted(edited),
+        warnings=list(_unknown(segments, found)),
+    )
 
 
 def everybody(
     store: SegmentPort, ruleset: Ruleset, now: datetime, thresholds: Mapping[str, str] | None
 ) -> Iterator[Evaluated]:
-    """Evaluate all profiles, range by range; ``thresholds`` None computes the values only.
-
-    A small shop fits into one chunk that is read in this process: no worker is worth starting.
-    """
-    ranges = store.ranges(RANGE)
-    if sum(high - low + 1 for low, high in ranges) > CHUNK:
-        yield from store.full_pass(ranges, ruleset, now, thresholds)
-        return
-    for low, high in ranges:
-        frames = store.frames(range(low, high + 1))
-        yield evaluate_frames(ruleset, frames, now, thresholds)
+    """Evaluate all profiles, range by range; ``thresholds`` None computes the values only."""
+    work = partial(evaluate_frames, ruleset, now=now, thresholds=thresholds)
+    yield from _each_range(store, store.ranges(RANGE), ruleset.needs, work)
 
 
 def evaluate_frames(
@@ -153,22 +129,104 @@ def evaluate_frames(
     """One partition: the values where ``thresholds`` is None, else members and due instants."""
     if thresholds is None:
         values = evaluation.values(ruleset, frames, now)
-        return Evaluated(values.iloc[:, :0], values["orders"].iloc[:0], values)
-    members, due = evaluation.evaluate(ruleset, frames, now, thresholds)
-    return Evaluated(members, due, members.iloc[:, :0])
+        nothing = values.iloc[:, :0]
+        return Evaluated(nothing, values["orders"].iloc[:0], values, nothing)
+    members, due, lapsing = evaluation.evaluate(ruleset, frames, now, thresholds)
+    return Evaluated(members, due, members.iloc[:, :0], lapsing)
 
 
-def _everybody(passing: Passing, thresholds: Mapping[str, str] | None) -> Iterator[Evaluated]:
-    done, total = 0, passing.profiles
-    for part in everybody(passing.store, passing.ruleset, passing.now, thresholds):
+def _each_range(
+    store: SegmentPort, ranges: Sequence[Range], needs: frozenset[str], work: Callable[[Frames], T]
+) -> Iterator[T]:
+    """Do some work on the facts of ranges of profiles.
+
+    A small shop fits into one chunk that is read in this process: no worker is worth starting.
+    """
+    if sum(high - low + 1 for low, high in ranges) > CHUNK:
+        yield from store.full_pass(ranges, needs, work)
+        return
+    for low, high in ranges:
+        yield work(store.frames(range(low, high + 1), needs))
+
+
+def _edited(stored: Mapping[str, str], segments: Sequence[Segment]) -> frozenset[str]:
+    current = {s.key: s.version for s in segments}
+    changed = {key for key, version in current.items() if stored.get(key) != version}
+    return frozenset(changed | (stored.keys() - current.keys()))
+
+
+def _unknown(segments: Sequence[Segment], found: Mapping[str, object]) -> Iterator[str]:
+    for each in segments:
+        for pin in each.pins:
+            if pin.customer not in found:
+                yield f"[segments.{each.key}] pins {pin.customer}, who is no customer that is known"
+
+
+def _worth_a_full_pass(pending: Pending) -> bool:
+    count = len(pending.dirty) + len(pending.due)
+    return count > max(FULL_FLOOR, FULL_SHARE * pending.profiles)
+
+
+def _partial_pass(passing: Passing) -> Pass:
+    pending, store = passing.pending, passing.store
+    causes = dict.fromkeys(pending.due, Cause.TIME)
+    causes.update(dict.fromkeys(pending.dirty, Cause.DATA))
+    thresholds = _fitted(passing)
+    passing = replace(passing, ruleset=bound(passing.ruleset, thresholds))
+    for names, compute in _steps(passing, thresholds) if causes else ():
+        for part in _chunks(sorted(causes)):
+            store.save_values(passing.lease, compute(store.frames(part, passing.ruleset.needs)))
+        thresholds.update(_thresholds(passing, names))
+        for profile in _between(passing, names, thresholds):
+            causes.setdefault(profile, Cause.THRESHOLD)
+    asked = sorted(causes)
+    evaluated = list(_evaluate(passing, asked, thresholds))
+    kept = thresholds if asked else passing.stored
+    return Pass(asked, evaluated, passing.segments, kept, pending.token, causes=causes)
+
+
+def _full_pass(passing: Passing, unfitted: Sequence[str]) -> Pass:
+    store, stored, pending = passing.store, passing.stored, passing.pending
+    ranges = store.ranges(RANGE)
+    thresholds = _fitted(passing)
+    thresholds.update(_fit(passing, ranges, unfitted))
+    refitted = any(stored.get(name, value) != value for name, value in thresholds.items())
+    all_fitted = bool(unfitted) and set(unfitted) == passing.ruleset.fitted
+    passing = replace(passing, ruleset=bound(passing.ruleset, thresholds))
+    for names, compute in _steps(passing, thresholds):
+        for values in _everybody(passing, ranges, passing.ruleset.needs, compute):
+            store.save_values(passing.lease, values)
+        thresholds.update(_thresholds(passing, names))
+    decide = partial(evaluate_frames, passing.ruleset, now=passing.now, thresholds=thresholds)
+    evaluated = list(_everybody(passing, ranges, passing.ruleset.needs, decide))
+    outcome = Pass(None, evaluated, passing.segments, thresholds, pending.token, fitted=all_fitted)
+    outcome.causes = dict.fromkeys(set(pending.due) - set(pending.dirty), Cause.TIME)
+    if refitted:
+        outcome.causes.update(dict.fromkeys(pending.dirty, Cause.DATA))
+        outcome.otherwise = Cause.THRESHOLD
+    return outcome
+
+
+def _steps(passing: Passing, thresholds: Mapping[str, str]) -> Iterator[Step]:
+    """What is computed of everybody before anybody is decided: values that need no threshold, then
+    those that need them."""
+    ruleset, now = passing.ruleset, passing.now
+    if ruleset.expressions:
+        yield ruleset.expressions, partial(evaluation.values, ruleset, now=now)
+    if ruleset.limits:
+        rank = partial(evaluation.candidates, ruleset, now=now, thresholds=thresholds)
+        yield tuple(ruleset.limits), rank
+
+
+def _everybody(
+    passing: Passing, ranges: Sequence[Range], needs: frozenset[str], work: Callable[[Frames], T]
+) -> Iterator[T]:
+    done, total = 0, passing.pending.profiles
+    parts = _each_range(passing.store, ranges, needs, work)
+    for (low, high), part in zip(ranges, parts, strict=True):
         yield part
-        done += max(len(part.due), len(part.values))
+        done = min(done + high - low + 1, total)
         passing.progress(done, total)
-
-
-def _due(pending: Pending) -> dict[int, Cause]:
-    only_due = set(pending.due) - set(pending.dirty)
-    return dict.fromkeys(only_due, Cause.TIME)
 
 
 def _evaluate(
@@ -176,27 +234,43 @@ def _evaluate(
 ) -> Iterator[Evaluated]:
     done = 0
     for part in _chunks(profile_ids):
-        frames = passing.store.frames(part)
+        frames = passing.store.frames(part, passing.ruleset.needs)
         yield evaluate_frames(passing.ruleset, frames, passing.now, thresholds)
         done += len(part)
         passing.progress(done, len(profile_ids))
 
 
-def _thresholds(passing: Passing) -> dict[str, str]:
-    return {
-        expression: threshold(expression, passing.store.values(expression))
-        for expression in passing.ruleset.expressions
-    }
+def _fitted(passing: Passing) -> dict[str, str]:
+    """What was fitted to the store before."""
+    names = map(fitted_name, passing.ruleset.fitted)
+    return {name: passing.stored[name] for name in names if name in passing.stored}
 
 
-def _between(passing: Passing, previous: Mapping[str, str], current: Mapping[str, str]) -> set[int]:
+def _fit(passing: Passing, ranges: Sequence[Range], variables: Sequence[str]) -> dict[str, str]:
+    if not variables:
+        return {}
+    shop = passing.ruleset.shop
+    work = partial(habits, shop, now=passing.now)
+    found = Habits()
+    for part in _everybody(passing, ranges, frozenset({"orders"}), work):
+        found += part
+    prices = Counts.of(passing.store.prices())
+    return fit(variables, found, prices, shop.currency, passing.stored)
+
+
+def _thresholds(passing: Passing, names: Sequence[str]) -> dict[str, str]:
+    return {name: threshold(name, passing.store.values(name)) for name in names}
+
+
+def _between(passing: Passing, names: Sequence[str], current: Mapping[str, str]) -> set[int]:
     """Profiles whose truth may differ because a store-relative value moved."""
     touched: set[int] = set()
-    for expression, value in current.items():
-        old = previous.get(expression)
-        if old != value:
-            population = passing.store.values(expression)
-            touched.update(moved(expression, old, value, population))
+    factors = passing.ruleset.factors
+    for name in names:
+        old, new = passing.stored.get(name), current[name]
+        if old != new:
+            population = passing.store.values(name)
+            touched.update(moved(name, old, new, population, factors.get(name, {1.0})))
     return touched
 
 

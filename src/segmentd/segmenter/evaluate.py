@@ -20,6 +20,9 @@ from segmentd.segmenter.ruleset import Ruleset
 from segmentd.segmenter.standing import Cap, Past, Pinned, Tenure, exclusive, pinned, tenure
 from segmentd.segmenter.thresholds import within
 
+Values = pd.DataFrame
+"""One row per profile, one column per store-relative value, and what breaks ties."""
+
 
 class Decision(NamedTuple):
     """Who belongs where; all three have the index ``profile_id``."""
@@ -34,7 +37,7 @@ class Decision(NamedTuple):
     rules no longer; NaN for everybody else."""
 
 
-def values(ruleset: Ruleset, frames: Frames, now: datetime) -> pd.DataFrame:
+def values(ruleset: Ruleset, frames: Frames, now: datetime) -> Values:
     """What store-relative thresholds are computed from.
 
     Index ``profile_id``; one float64 column per expression of the ruleset, named by it (NaN where
@@ -48,7 +51,7 @@ def values(ruleset: Ruleset, frames: Frames, now: datetime) -> pd.DataFrame:
 
 def candidates(
     ruleset: Ruleset, frames: Frames, now: datetime, thresholds: Mapping[str, str]
-) -> pd.DataFrame:
+) -> Values:
     """What the cuts of limited segments are computed from, when all other thresholds are known.
 
     As ``values``, with a column for each of ``Ruleset.limits``: missing for who would be no member

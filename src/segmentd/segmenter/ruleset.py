@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from segmentd.domain.errors import ConfigError, RuleError
-from segmentd.domain.segments import ExclusiveSet, Segment, rivalry
+from segmentd.domain.segments import ExclusiveSet, Segment, Value, rivalry
 from segmentd.segmenter import demands
 from segmentd.segmenter.language import (
     Condition,
@@ -24,7 +25,7 @@ from segmentd.segmenter.parser import fail, parse
 from segmentd.segmenter.spelling import text
 from segmentd.segmenter.standing import PLAIN, Cap, Hold, Standing, holds
 from segmentd.segmenter.variables import bind
-from segmentd.segmenter.words import Value, Words, in_order, inside, read, used, vocabulary
+from segmentd.segmenter.words import Words, in_order, inside, read, used, vocabulary
 
 NOBODY = Or(())
 """A rule that holds for nobody: one that uses a value which could not be fitted to the store."""
@@ -156,6 +157,26 @@ class Ruleset:
                 found.add(key)
                 ahead.extend(self.depends(key))
         return frozenset(found)
+
+    def depending(self, keys: Iterable[str]) -> frozenset[str]:
+        """These segments and all that depend on them."""
+        chosen = frozenset(keys)
+        return chosen | {key for key in self.rules if self.reached([key]) & chosen}
+
+    def pinned(self, now: datetime) -> dict[str, frozenset[int]]:
+        """Segment → profiles for whom a pin decides: its own, or one into another of its set."""
+        lasting = {
+            key: [hold for hold in held if now.timestamp() < hold.ends]
+            for key, held in self.held.items()
+        }
+        decided = {}
+        for key in self.rules:
+            rivals = [rival for rival in self.standing(key).rivals if rival != key]
+            theirs = [h for rival in rivals for h in lasting.get(rival, ()) if h.member]
+            found = frozenset(hold.profile_id for hold in (*lasting.get(key, ()), *theirs))
+            if found:
+                decided[key] = found
+        return decided
 
     def terms(self, key: str) -> str:
         """All that decides about a segment beside its own settings; see ``Segment.terms``."""

@@ -18,6 +18,8 @@ from segmentd.segmenter.predicates import Bools, Floats
 
 MIN_POPULATION = 20
 INSUFFICIENT = "insufficient"
+LIMIT = "LIMIT "
+"""How the names of the cuts of limited segments begin."""
 _MAX_TIED = 1.5
 """A tie at the cut may grow the group up to so many times what was asked for."""
 _EVERYBODY = repr(-math.inf)
@@ -29,7 +31,7 @@ _CUTS = frozenset({"TOP", "BOTTOM", "LIMIT"})
 def limit_name(count: int, key: str) -> str:
     """The name of the cut that lets ``count`` into a segment; its values are such that the highest
     are let in, and missing for who would be no member anyway."""
-    return f"LIMIT {count} {key}"
+    return f"{LIMIT}{count} {key}"
 
 
 def threshold(expression: str, population: pd.DataFrame) -> str:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from graphlib import CycleError, TopologicalSorter
 
 from segmentd.domain.errors import ConfigError, RuleError
+from segmentd.domain.segments import Value
 from segmentd.segmenter.check import check
 from segmentd.segmenter.language import (
     Day,
@@ -24,7 +25,6 @@ from segmentd.segmenter.language import (
 from segmentd.segmenter.parser import parse
 from segmentd.segmenter.variables import bind
 
-Value = str | bool | int | float | Decimal | date | datetime
 Words = Mapping[str, Expression | Operand]
 """Name → what stands for ``$name`` in a rule."""
 
@@ -44,8 +44,8 @@ def vocabulary(
         with inside(f"condition '{name}'"):
             trees[name] = parse(text)
     words: dict[str, Expression | Operand] = {n: operand(v) for n, v in variables.items()}
-    used = {name: used(tree) & trees.keys() for name, tree in trees.items()}
-    for name in in_order(used, "conditions"):
+    others = {name: used(tree) & trees.keys() for name, tree in trees.items()}
+    for name in in_order(others, "conditions"):
         with inside(f"condition '{name}'"):
             words[name] = read(trees[name], words, segments)
     return words

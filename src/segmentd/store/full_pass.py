@@ -1,4 +1,4 @@
-"""Evaluates ranges of profiles in worker processes, each with a connection of its own.
+"""Works on the facts of ranges of profiles in processes, each with a connection of its own.
 
 Workers are spawned, never forked: SQLite forbids to carry connections over a fork
 (sqlite.org/howtocorrupt.html, 2.6), and they alone may load the ADBC driver (see ``arrow``).
@@ -11,21 +11,20 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.engine import URL, make_url
 
 from segmentd.domain.errors import TransientError
-from segmentd.pipeline.ports import Evaluated
-from segmentd.segmenter.ruleset import Ruleset
 
 if TYPE_CHECKING:
+    from segmentd.segmenter.frames import Frames
     from segmentd.store.arrow import RangeFacts
 
+T = TypeVar("T")
 Range = tuple[int, int]
 
 _facts: RangeFacts | None = None
@@ -33,27 +32,23 @@ _facts: RangeFacts | None = None
 
 
 class Workers:
-    """Worker processes, started when first needed and kept until ``close``: a pass evaluates
-    everybody twice, and starting them takes as long as a hundred thousand profiles."""
+    """Worker processes, started when first needed and kept until ``close``: a pass looks
+    at everybody twice or more, and starting them takes as long as a hundred thousand profiles."""
 
     def __init__(self, url: URL) -> None:
         self._url = url
         self._executor: ProcessPoolExecutor | None = None
 
-    def evaluate(
-        self,
-        ranges: Sequence[Range],
-        ruleset: Ruleset,
-        now: datetime,
-        thresholds: Mapping[str, str] | None,
-    ) -> Iterator[Evaluated]:
-        """The outcome of each range, in their order; a few at a time are in work or waiting."""
+    def over(
+        self, ranges: Sequence[Range], needs: frozenset[str], work: Callable[[Frames], T]
+    ) -> Iterator[T]:
+        """What comes of each range, in their order; a few at a time are in work or waiting."""
         count = len(os.sched_getaffinity(0))
         executor = self._started(count)
-        waiting: deque[Future[Evaluated]] = deque()
+        waiting: deque[Future[T]] = deque()
         try:
             for each in ranges:
-                waiting.append(executor.submit(_evaluate, each, ruleset, now, thresholds))
+                waiting.append(executor.submit(_work, each, needs, work))
                 if len(waiting) > count:
                     yield waiting.popleft().result()
             while waiting:
@@ -100,11 +95,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _evaluate(
-    each: Range, ruleset: Ruleset, now: datetime, thresholds: Mapping[str, str] | None
-) -> Evaluated:
-    from segmentd.pipeline.segment import evaluate_frames
-
+def _work(each: Range, needs: frozenset[str], work: Callable[[Frames], T]) -> T:
     assert _facts is not None  # noqa: S101 - set by the initializer of this process
-    frames = _facts.read(*each, ruleset.needs)
-    return evaluate_frames(ruleset, frames, now, thresholds)
+    return work(_facts.read(*each, needs))

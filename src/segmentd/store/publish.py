@@ -12,16 +12,20 @@ import numpy.typing as npt
 
 from segmentd.domain.memberships import Cause
 from segmentd.domain.segments import Segment
-from segmentd.pipeline.ports import Pass
+from segmentd.pipeline.ports import Evaluated, Pass
 from segmentd.store.bulk import Bulk, Values
 from segmentd.store.content import clean
 from segmentd.store.relative import written
 from segmentd.store.types import epoch, from_epoch
 
 Ids = npt.NDArray[np.int64]
+_Member = tuple[int, str]
+"""Profile and segment."""
 
 EVALUATED_AT = "evaluated_at"
 """Counter that holds the ``now`` of the last pass, as epoch seconds."""
+FITTED_AT = "fitted_at"
+"""The same of the last pass that fitted values to the store."""
 
 _NONE: Ids = np.empty(0, dtype=np.int64)
 _CHANGES = ("change_id", "profile_id", "segment", "entered", "at", "cause", "version")
@@ -31,11 +35,13 @@ def publish(bulk: Bulk, outcome: Pass, now: datetime) -> tuple[int, int]:
     """Write what differs from the stored; returns (entered, left)."""
     changes = list(_changes(bulk, outcome))
     entered, left = _write_changes(bulk, outcome, changes, now)
+    _save_lapsing(bulk, outcome)
     _save_due(bulk, outcome)
     _save_rules(bulk, outcome.segments, now)
     _save_thresholds(bulk, outcome.thresholds, now)
     bulk.execute("DELETE FROM dirty WHERE token <= ?", outcome.token)
-    bulk.upsert("counters", ("name", "value"), [(EVALUATED_AT, epoch(now))])
+    passed = [EVALUATED_AT, FITTED_AT] if outcome.fitted else [EVALUATED_AT]
+    bulk.upsert("counters", ("name", "value"), [(counter, epoch(now)) for counter in passed])
     return entered, left
 
 
@@ -132,10 +138,9 @@ def _write_changes(
     exits: list[Values] = []
     for change in changes:
         segment, version = change.segment, versions.get(change.segment)
-        by_rule = segment in outcome.edited or version is None
         for ids, entered in ((change.entered, 1), (change.left, 0)):
             for profile_id in ids.tolist():
-                cause = Cause.RULE if by_rule else outcome.causes.get(profile_id, Cause.DATA)
+                cause = _cause(outcome, segment, profile_id, configured=version is not None)
                 history.append((profile_id, segment, entered, at, cause.value, version))
                 if entered:
                     entries.append((profile_id, segment, at, cause.value))
@@ -153,6 +158,55 @@ def _write_changes(
             touched,
         )
     return len(entries), len(exits)
+
+
+def _cause(outcome: Pass, segment: str, profile_id: int, *, configured: bool) -> Cause:
+    if not configured:
+        return Cause.RULE
+    if profile_id in outcome.pinned.get(segment, ()):
+        return Cause.PIN
+    if segment in outcome.edited:
+        return Cause.RULE
+    return outcome.causes.get(profile_id, outcome.otherwise)
+
+
+def _save_lapsing(bulk: Bulk, outcome: Pass) -> None:
+    """Since when members are ones only by grace, written only where it differs."""
+    graced = {key for part in outcome.evaluated for key in part.lapsing.columns}
+    # grace that was taken away must not go on from there when it is given back
+    bulk.execute_many(
+        "UPDATE memberships SET lapsing_at = NULL WHERE segment = ? AND lapsing_at IS NOT NULL",
+        [(key,) for key in sorted(outcome.edited - graced)],
+    )
+    stored = _stored_lapsing(bulk, outcome.asked, sorted(graced))
+    lapsing = {member: at for part in outcome.evaluated for member, at in _lapsing(part)}
+    changed = [(_instant(bulk, at), *m) for m, at in lapsing.items() if stored.get(m) != at]
+    ended = [(None, *member) for member in stored.keys() - lapsing.keys()]
+    bulk.execute_many(
+        "UPDATE memberships SET lapsing_at = ? WHERE profile_id = ? AND segment = ?",
+        changed + sorted(ended, key=repr),
+    )
+
+
+def _lapsing(part: Evaluated) -> Iterator[tuple[_Member, float]]:
+    for key in map(str, part.lapsing.columns):
+        known = part.lapsing[key].dropna()
+        members = ((profile_id, key) for profile_id in known.index.tolist())
+        yield from zip(members, known.tolist(), strict=True)
+
+
+def _stored_lapsing(
+    bulk: Bulk, asked: Sequence[int] | None, segments: list[str]
+) -> dict[_Member, float]:
+    lapsing = "lapsing_at" if bulk.sqlite else "CAST(EXTRACT(EPOCH FROM lapsing_at) AS BIGINT)"
+    condition, values = ("", ()) if asked is None else ("AND profile_id IN (?*)", (list(asked),))
+    rows = bulk.rows(
+        f"SELECT profile_id, segment, {lapsing} FROM memberships "  # noqa: S608
+        f"WHERE lapsing_at IS NOT NULL AND segment IN (?*) {condition}",
+        segments,
+        *values,
+    )
+    return {(profile_id, segment): float(at) for profile_id, segment, at in rows}
 
 
 def _save_due(bulk: Bulk, outcome: Pass) -> None:

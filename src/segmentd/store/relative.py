@@ -1,4 +1,4 @@
-"""Store-relative values: what percentile cuts, means and medians are computed from.
+"""Store-relative values: what percentile cuts, means and the cuts of limits are computed from.
 
 A pass over a few changed profiles needs the values of everybody to place the cuts. They are kept
 in memory between passes, brought up to date with every write of ours, and read anew only when the
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from segmentd.segmenter.thresholds import LIMIT
 from segmentd.store.bulk import Bulk
 from segmentd.store.engine import Database
 
@@ -46,14 +47,14 @@ class Populations:
         self._known: dict[str, _Population] = {}
 
     def save(self, bulk: Bulk, values: pd.DataFrame) -> None:
-        """Write what differs; who has no counted order is not in the population."""
+        """Write what differs; who is not ranked is not in the population."""
         if values.empty:
             return
         profiles = values.index.tolist()
-        buyers = values[values["orders"].to_numpy() > 0]
         changes = []
         for expression in map(str, values.columns.difference(["orders", "last_order_at"])):
-            new = buyers[[expression, "orders", "last_order_at"]].set_axis(_FACTS, axis=1)
+            ranked = values[_ranked(expression, values)]
+            new = ranked[[expression, "orders", "last_order_at"]].set_axis(_FACTS, axis=1)
             old = _read(bulk, expression, "AND profile_id IN (?*)", profiles)
             change = _difference(expression, old, new)
             if len(change.vanished) or len(change.changed):
@@ -96,10 +97,18 @@ def written(bulk: Bulk) -> int:
     return bulk.take("relative", 1)
 
 
+def _ranked(expression: str, values: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Who counts: for a limited segment all who have a value, else all who have ordered."""
+    if expression.startswith(LIMIT):
+        return values[expression].notna().to_numpy()
+    ordered: npt.NDArray[np.bool_] = values["orders"].to_numpy() > 0
+    return ordered
+
+
 def _difference(expression: str, old: pd.DataFrame, new: pd.DataFrame) -> _Change:
     before = old.reindex(new.index).to_numpy()
     after = new.to_numpy(dtype=np.float64)
-    # a stored row has orders: one that is missing throughout is not stored
+    # a stored row has a number of orders: one that is missing throughout is not stored
     same = ((before == after) | (np.isnan(before) & np.isnan(after))).all(axis=1)
     vanished = np.setdiff1d(old.index.to_numpy(), new.index.to_numpy())
     return _Change(expression, vanished, new[~same])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from segmentd.pipeline.ports import Evaluated, Lease, Pass, Pending
+from segmentd.domain.identity import email_key
+from segmentd.pipeline.ports import Lease, Pass, Pending
 from segmentd.store.bulk import Bulk
 from segmentd.store.engine import Database
 from segmentd.store.types import from_epoch
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from segmentd.segmenter.frames import Frames
-    from segmentd.segmenter.ruleset import Ruleset
     from segmentd.store.full_pass import Workers
     from segmentd.store.relative import Populations
+
+T = TypeVar("T")
 
 
 class SegmentStore:
@@ -46,17 +48,55 @@ class SegmentStore:
 
     def evaluated_at(self) -> datetime | None:
         """The ``now`` of the last pass."""
+        return self._instant("evaluated_at")
+
+    def fitted_at(self) -> datetime | None:
+        """The ``now`` of the last pass that fitted values to the store."""
+        return self._instant("fitted_at")
+
+    def frames(self, profile_ids: Sequence[int], needs: frozenset[str] | None = None) -> Frames:
+        """Facts of some profiles (thousands at most), read over the open connection."""
+        from segmentd.store.facts import EVERYTHING, PartFacts
+
+        with self._database.read() as connection:
+            facts = PartFacts(Bulk(connection, sqlite=self._database.sqlite))
+            return facts.read(profile_ids, EVERYTHING if needs is None else needs)
+
+    def known(self, customers: Iterable[str]) -> dict[str, list[int]]:
+        """``SOURCE:ID`` or e-mail address → the profiles."""
+        named = {customer: tuple(customer.split(":", 1)) for customer in customers}
+        keys = {customer: email_key(customer) for customer in named}
+        if not named:
+            return {}
         with self._database.read() as connection:
             bulk = Bulk(connection, sqlite=self._database.sqlite)
-            rows = bulk.rows("SELECT value FROM counters WHERE name = 'evaluated_at'")
-        return from_epoch(rows[0].value) if rows else None
+            # the index on addresses begins with the source
+            sources = [source for (source,) in bulk.rows("SELECT DISTINCT source FROM cursors")]
+            rows = bulk.rows(
+                "SELECT source, customer_id, email_key, profile_id FROM customers "
+                "WHERE gone_at IS NULL AND source IN (?*) AND customer_id IN (?*) "
+                "UNION SELECT source, customer_id, email_key, profile_id FROM customers "
+                "WHERE gone_at IS NULL AND source IN (?*) AND email_key IN (?*)",
+                sources,
+                [name[-1] for name in named.values()],
+                sources,
+                [key for key in keys.values() if key],
+            )
+        found: dict[object, set[int]] = {}
+        for row in rows:
+            for name in ((row.source, row.customer_id), row.email_key or None):
+                found.setdefault(name, set()).add(row.profile_id)
+        meant = {c: found.get(named[c], set()) | found.get(keys[c], set()) for c in named}
+        return {customer: sorted(profiles) for customer, profiles in meant.items() if profiles}
 
-    def frames(self, profile_ids: Sequence[int]) -> Frames:
-        """Facts of some profiles (thousands at most), read over the open connection."""
-        from segmentd.store.facts import PartFacts
-
+    def prices(self) -> list[int]:
+        """The prices of all products that have one."""
         with self._database.read() as connection:
-            return PartFacts(Bulk(connection, sqlite=self._database.sqlite)).read(profile_ids)
+            bulk = Bulk(connection, sqlite=self._database.sqlite)
+            rows = bulk.tuples(
+                "SELECT price FROM products WHERE price IS NOT NULL AND gone_at IS NULL"
+            )
+        return [price for (price,) in rows]
 
     def remote_orders(self, order_ids: Iterable[int | str]) -> dict[int | str, str]:
         """Our order id → the shop's."""
@@ -89,11 +129,10 @@ class SegmentStore:
     def full_pass(
         self,
         ranges: Sequence[tuple[int, int]],
-        ruleset: Ruleset,
-        now: datetime,
-        thresholds: Mapping[str, str] | None,
-    ) -> Iterator[Evaluated]:
-        """Evaluate ranges of profiles in worker processes; yields in the order of the ranges.
+        needs: frozenset[str],
+        work: Callable[[Frames], T],
+    ) -> Iterator[T]:
+        """Do some work on the facts of each range in worker processes; yields in their order.
 
         The processes stay for a second time until the pass is published.
         """
@@ -101,7 +140,7 @@ class SegmentStore:
 
         if self._workers is None:
             self._workers = Workers(self._database.url)
-        return self._workers.evaluate(ranges, ruleset, now, thresholds)
+        return self._workers.over(ranges, needs, work)
 
     def versions(self) -> dict[str, str]:
         """Segment → version of the rule that the stored memberships were made with."""
@@ -122,11 +161,11 @@ class SegmentStore:
             raise
 
     def values(self, expression: str) -> pd.DataFrame:
-        """All stored values of one expression, of profiles with at least one counted order."""
+        """All stored values of one expression, of everybody who is ranked."""
         return self._of_everybody().of(expression)
 
     def thresholds(self) -> dict[str, str]:
-        """Store-relative expression → its current threshold."""
+        """Name → current threshold."""
         with self._database.read() as connection:
             bulk = Bulk(connection, sqlite=self._database.sqlite)
             rows = bulk.rows("SELECT expression, threshold FROM thresholds WHERE current = 1")
@@ -139,6 +178,12 @@ class SegmentStore:
         self._end_workers()
         with self._database.write(lease) as connection:
             return publish(Bulk(connection, sqlite=self._database.sqlite), outcome, now)
+
+    def _instant(self, counter: str) -> datetime | None:
+        with self._database.read() as connection:
+            bulk = Bulk(connection, sqlite=self._database.sqlite)
+            rows = bulk.rows("SELECT value FROM counters WHERE name = ?", counter)
+        return from_epoch(rows[0].value) if rows else None
 
     def _of_everybody(self) -> Populations:
         from segmentd.store.relative import Populations
