@@ -35,8 +35,8 @@ def number(global_id: str) -> str:
     return digits
 
 
-# customers and products come again and again with every order
-_number = lru_cache(maxsize=65536)(number)
+# and so do products
+_number = lru_cache(maxsize=8192)(number)
 
 
 def to_customer(node: Node, metafields: Sequence[str] = ()) -> Customer:
@@ -59,8 +59,8 @@ def to_customer(node: Node, metafields: Sequence[str] = ()) -> Customer:
         region=_text(address.get("provinceCode")),
         city=_text(address.get("city")),
         postcode=_text(address.get("zip")),
-        latitude=address.get("latitude"),
-        longitude=address.get("longitude"),
+        latitude=_degrees(address.get("latitude")),
+        longitude=_degrees(address.get("longitude")),
         language=_text(node["locale"]),
         account_state=_text(node["state"]),
         email_consent=_text(email.get("marketingState")),
@@ -68,6 +68,10 @@ def to_customer(node: Node, metafields: Sequence[str] = ()) -> Customer:
         tags=_texts(node["tags"]),
         traits=_traits(node, metafields),
     )
+
+
+def _degrees(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _traits(node: Node, metafields: Sequence[str]) -> dict[str, str]:
@@ -97,7 +101,7 @@ def to_order(node: Node) -> Order:
         total=_shop_money(node["totalPriceSet"], currency),
         # a cancelled order has no status; what was received then tells
         paid=status in _PAID if status else _shop_money(node["totalReceivedSet"], currency) > 0,
-        customer_id=None if customer is None else _number(customer["id"]),
+        customer_id=None if customer is None else number(customer["id"]),
         email=clean(node["email"]),
         cancelled_at=None if node["cancelledAt"] is None else instant(node["cancelledAt"]),
         test=node["test"],
