@@ -416,11 +416,15 @@ def _calendar(token: Token) -> datetime:
 def _refuse(text: str, error: UnexpectedInput) -> NoReturn:
     at = Position(max(error.line, 1), max(error.column, 1))
     if isinstance(error, UnexpectedToken):
+        expected = _expected(error.accepts)
         if error.token.type == "$END":
-            fail(_end(text), f"the rule ends where {_expected(error.accepts)} should follow")
-        fail(at, f"expected {_expected(error.accepts)}, found '{error.token}'")
+            fail(_end(text), f"the rule ends where {expected} should follow")
+        fail(at, f"expected {expected}, found {_found(error.token, expected)}")
     if isinstance(error, UnexpectedCharacters):
-        fail(at, _unreadable(text[error.pos_in_stream :], _expected(error.allowed or set())))
+        allowed = error.allowed or set()
+        if "_AND" in allowed:  # what closes parentheses is in it whether or not one is open
+            allowed = {"$END", "_AND", "_OR"}
+        fail(at, _unreadable(text[error.pos_in_stream :], _expected(allowed)))
     raise error
 
 
@@ -429,20 +433,33 @@ def _end(text: str) -> Position:
     return Position(len(lines), len(lines[-1]) + 1)
 
 
+def _found(token: Token, expected: str) -> str:
+    if token.type == "NAME" and expected == _VALUE:
+        return f"'{token}'; write texts in single quotes"
+    return str(token) if token.type == "TEXT" else f"'{token}'"
+
+
 def _unreadable(rest: str, expected: str) -> str:
-    if rest[0] == "'":
+    first = rest[0]
+    if first == "'":
         return "the text that begins here has no closing '"
-    if rest[0] in '"`\u2018\u2019\u201c\u201d':
-        return f"{rest[0]} does not begin a text; write texts in single quotes: 'VIP'"
+    if first in '"`\u2018\u2019\u201c\u201d':
+        return f"{first} does not begin a text; write texts in single quotes: 'VIP'"
+    if first in _SPELLED:
+        return f"{first} is written {_SPELLED[first]}"
     found = re.match(r"[\w.%+-]+|.", rest, re.DOTALL)
-    return f"expected {expected}, found '{found[0] if found else rest[0]}'"
+    return f"expected {expected}, found '{found[0] if found else first}'"
 
 
+_SPELLED = {"\u2265": ">=", "\u2264": "<=", "\u2260": "!=", "$": "with a name, such as $limit"}
+_VALUE = "a value"
 _SIGNS = (
-    ("MOMENT", "a value"),
-    ("OPERATOR", "an operator such as =, >=, IN, CONTAINS, BETWEEN or MATCHES"),
-    ("NAME", "a condition"),
+    ({"MOMENT"}, _VALUE),
+    ({"OPERATOR", "PATTERN"}, "an operator such as =, >=, IN, CONTAINS, BETWEEN or MATCHES"),
+    ({"NAME", "NOT", "LPAR"}, "a condition"),
+    ({"NAME"}, "the name of a field or function"),
 )
+"""Terminals that are only accepted together, and the words for all that may stand there."""
 _WORDS = {
     "$END": "the end of the rule",
     "_AND": "AND",
@@ -457,25 +474,32 @@ _WORDS = {
     "_IN": "IN",
     "_BETWEEN": "BETWEEN",
     "_MATCHES": "MATCHES",
-    "_OF": "OF",
-    "_THEN": "THEN",
     "PATTERN": "CONTAINS",
     "STATISTIC": "AVERAGE, MEDIAN or PERCENTILE",
     "_DEVIATIONS": "DEVIATIONS",
     "DURATION": "a length of time such as 7d",
-    "MOVE": "a segment",
     "TEXT": "a text in single quotes",
     "UNIT": "DAY, WEEK, MONTH, QUARTER or YEAR",
     "NUMBER": "a number",
     "TRUTH": "true or false",
     "OPERATOR": "=",
 }
+_RARE = {
+    "_THEN": "THEN, or MATCHES in front of the parentheses",
+    "_MEMBER": "MEMBER OF segment('\u2026')",
+    "_OF": "OF",
+    "WHICH": "LAST, THIS or NEXT",
+}
+"""Said only where nothing else may follow."""
 
 
 def _expected(terminals: Iterable[str]) -> str:
     known = set(terminals)
-    for sign, words in _SIGNS:
-        if sign in known:
+    for together, words in _SIGNS:
+        if together <= known:
             return words
+    if "_AND" in known:
+        known.discard("LPAR")  # a word that could have been a function
     names = [word for terminal, word in _WORDS.items() if terminal in known]
+    names = names or [word for terminal, word in _RARE.items() if terminal in known]
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
