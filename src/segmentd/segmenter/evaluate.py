@@ -89,7 +89,7 @@ class _Partition:
         self._ruleset = ruleset
         self._thresholds = thresholds
         self.facts = Facts(frames, Clock(shop.time_zone, now, shop.week_start))
-        self._past = Past(frames.memberships, self.facts.index)
+        self._past = Past(frames.memberships, self.facts.index, self.facts.clock.now)
         self.conditions = Conditions(self.facts, shop, thresholds)
         self.lapsing: dict[str, Floats] = {}
         self._changes: list[Floats] = []

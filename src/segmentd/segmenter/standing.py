@@ -106,10 +106,11 @@ def pinned(holds: Sequence[Hold], index: pd.Index[Any], now: int) -> Pinned:
 
 
 class Past:
-    """Who is a member as far as stored, and since when only by grace."""
+    """Who is a member already, and since when only by grace; as of then if now is in the past."""
 
-    def __init__(self, memberships: pd.DataFrame, index: pd.Index[Any]) -> None:
-        open_ = memberships[memberships["left_at"].isna()]
+    def __init__(self, memberships: pd.DataFrame, index: pd.Index[Any], now: int) -> None:
+        left = memberships["left_at"] <= now
+        open_ = memberships[(memberships["entered_at"] <= now) & ~left]
         positions = index.get_indexer(pd.Index(open_["profile_id"].to_numpy(np.int64)))
         self._open = open_.assign(position=positions)[positions >= 0]
         self._size = len(index)
@@ -150,7 +151,7 @@ def tenure(
 ) -> Tenure:
     """``raw``: for whom the rule holds; ``was`` and ``lapsing``: the state before."""
     kept = raw | (was & stays)
-    began = np.where(kept, np.nan, np.where(np.isnan(lapsing), now, lapsing))
+    began = np.where(kept, np.nan, np.fmin(lapsing, now))
     ends = began + standing.grace * _DAY
     by_grace = was & ~kept & (now < ends)
     return Tenure(kept, kept | by_grace, began, np.where(by_grace, ends, np.nan))

@@ -87,7 +87,8 @@ def moved(
         value = population["value"].to_numpy()
         for factor in factors:
             low, high = sorted((factor * float(old), factor * float(new)))
-            touched |= (value >= low) & (value <= high)
+            # rules multiply exactly, and a product here may be off by half of the last place
+            touched |= (value >= np.nextafter(low, -np.inf)) & (value <= np.nextafter(high, np.inf))
     return [int(number) for number in population["profile_id"].to_numpy()[touched]]
 
 

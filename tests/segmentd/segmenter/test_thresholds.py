@@ -10,7 +10,7 @@ import pytest
 
 from segmentd.segmenter.evaluate import values
 from segmentd.segmenter.ruleset import Shop, compile_rules
-from segmentd.segmenter.thresholds import moved, threshold
+from segmentd.segmenter.thresholds import limit_name, moved, threshold, within
 from segmenter_oracle.asking import NOW, ask, instant
 from segmenter_oracle.histories import Order, Person, frames
 
@@ -98,10 +98,28 @@ def test_mean_and_median_are_of_those_with_a_value() -> None:
     assert threshold("MEDIAN average_order_value", table) == "200.0"
 
 
-def test_a_mean_does_not_depend_on_the_order_of_rows() -> None:
+@pytest.mark.parametrize("expression", ["AVERAGE x", "AVERAGE +2 DEVIATIONS x"])
+def test_a_mean_does_not_depend_on_the_order_of_rows(expression: str) -> None:
     table = population([0.1 * n for n in range(1, 1000)])
     shuffled = table.sample(frac=1, random_state=1)
-    assert threshold("AVERAGE x", table) == threshold("AVERAGE x", shuffled)
+    assert threshold(expression, table) == threshold(expression, shuffled)
+
+
+def test_deviations_are_of_the_whole_population() -> None:
+    table = population([2, 4, 4, 4, 5, 5, 7, 9, float("nan")])  # mean 5, deviation 2
+    assert threshold("AVERAGE +2 DEVIATIONS x", table) == "9.0"
+    assert threshold("AVERAGE -0.5 DEVIATIONS x", table) == "4.0"
+    assert threshold("AVERAGE +1 DEVIATIONS x", population([3])) == "3.0"
+    assert threshold("AVERAGE +1 DEVIATIONS x", population([])) == "insufficient"
+
+
+def test_percentiles_are_interpolated() -> None:
+    table = population(range(1, 22))
+    assert threshold("PERCENTILE 75 x", table) == "16.0"
+    assert float(threshold("PERCENTILE 33.3 x", table)) == pytest.approx(7.66)
+    assert threshold("PERCENTILE 0 x", table) == "1.0"
+    assert threshold("PERCENTILE 100 x", table) == "21.0"
+    assert threshold("PERCENTILE 50 x", population(range(19))) == "insufficient"
 
 
 @pytest.mark.parametrize("kind", ["AVERAGE", "MEDIAN"])
@@ -158,3 +176,43 @@ def test_who_never_ordered_is_no_part_of_the_lowest() -> None:
     cut = {"BOTTOM 50% amount_spent": "0.0"}
     assert ask("amount_spent IN BOTTOM 50%", persons, thresholds=cut)[0] == [2]
     assert ask("amount_spent NOT IN BOTTOM 50%", persons, thresholds=cut)[0] == [1, 3]
+
+
+def test_a_limit_lets_in_exactly_so_many() -> None:
+    name = limit_name(3, "vip")
+    table = population([9, 5, 5, 5, 5, 1], orders=[1, 1, 2, 1, 1, 9], last=[1, 7, 1, 8, 8, 1])
+    cut = threshold(name, table)
+    inside = table["profile_id"][within(name, cut, table)]
+    assert inside.to_list() == [1, 3, 4]  # most, more orders, later, and then the older profile
+
+
+def test_a_limit_that_is_not_reached_lets_everybody_in_who_has_a_value() -> None:
+    name = limit_name(3, "vip")
+    table = population([9, -5, float("nan"), 0])
+    assert threshold(name, table) == "-inf"
+    assert within(name, "-inf", table).tolist() == [True, True, False, True]
+    assert threshold(name, population([])) == "-inf"
+    assert not within(name, None, table).any()
+
+
+def test_who_never_ordered_is_ranked_behind_those_who_did() -> None:
+    name = limit_name(1, "vip")
+    table = population([0, 0, 0], orders=[1, 1, 1], last=[5, 6, 7])
+    table.loc[:1, "last_order_at"] = float("nan")
+    assert within(name, threshold(name, table), table).tolist() == [False, False, True]
+
+
+def test_a_limit_that_moves_touches_those_between() -> None:
+    name = limit_name(2, "vip")
+    table = population([9, 8, 7, 6])
+    assert moved(name, threshold(name, table), threshold(limit_name(3, "vip"), table), table) == [3]
+    assert moved(name, "-inf", threshold(name, table), table) == [3, 4]
+
+
+def test_multiplied_statistics_touch_those_between_the_multiples() -> None:
+    table = population(range(1, 101))
+    assert moved("MEDIAN x", "10.0", "12.0", table, {1.5}) == [15, 16, 17, 18]
+    assert moved("MEDIAN x", "10.0", "11.0", table, {1.0, 5.0}) == [10, 11, *range(50, 56)]
+    assert moved("MEDIAN x", "10.0", "12.0", table, {-1.0}) == []
+    # 0.1 * 30 is a little more than 3 in floats
+    assert moved("MEDIAN x", "30.0", "31.0", table, {0.1}) == [3]
