@@ -154,8 +154,10 @@ class _Checker:
                 fail(aggregate.at, f"{of.function} has no aggregate '{name}'{near}")
         if aggregate.every is None:
             return
-        if isinstance(of, Name) or not (name == "count" or name.startswith("sum_")):
-            fail(aggregate.at, f"EVERY follows count and sums such as sum_amount, not {name}")
+        rolls = isinstance(of, Events) and (name == "count" or name.startswith("sum_"))
+        if not rolls:
+            what = "the length of a list" if isinstance(of, Name) else name
+            fail(aggregate.at, f"EVERY follows count and sums such as sum_amount, not {what}")
         if aggregate.every.unit not in {"d", "w", "m", "y"}:
             fail(aggregate.every.at, "EVERY is counted in whole days: d, w, m or y")
 
