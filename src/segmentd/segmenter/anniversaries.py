@@ -16,14 +16,14 @@ from typing import get_args
 import numpy as np
 
 from segmentd.segmenter.columns import Ints, soonest
+from segmentd.segmenter.comparisons import edge_at
 from segmentd.segmenter.days import EPOCH, day_start
 from segmentd.segmenter.evaluation import Evaluation
 from segmentd.segmenter.fields import Kind
 from segmentd.segmenter.instants import Clock, Edge, Reference, Span, spans
-from segmentd.segmenter.language import Aggregate, Call, Condition, Name, Offset, Shifted
+from segmentd.segmenter.language import Aggregate, Call, Condition, Events, Name, Operand
+from segmentd.segmenter.operands import subject_of
 from segmentd.segmenter.predicates import Bools, Floats
-
-_SAME_DAY = Offset(0, "d")
 
 
 def truth(condition: Condition, conditions: Evaluation) -> Bools:
@@ -45,12 +45,8 @@ def due(condition: Condition, conditions: Evaluation) -> Floats | None:
         return None
     days = _days(condition, conditions)
     yearly = _yearly(days, conditions.facts.clock.today)
-    changes: list[Floats | None]
     changes = [_change(span, yearly, conditions) for span in spans(condition)]
-    if any(_moves(edge) for span in spans(condition) for edge in (span.low, span.high)):
-        tomorrow = day_start(conditions.facts.clock.zone, conditions.facts.clock.today + 1)
-        changes.append(np.full(len(days), float(tomorrow)))
-    first = soonest(changes)
+    first = soonest([*changes, *(_moved(operand, conditions) for operand in condition.operands)])
     return None if first is None else np.where(np.isnan(days), np.nan, first)
 
 
@@ -104,23 +100,10 @@ def _days(condition: Condition, conditions: Evaluation) -> Floats:
 def _bounds(span: Span, conditions: Evaluation) -> tuple[Floats | None, Floats | None]:
     """The first and the last day of which any instant is in the span, for each profile; None is
     without end, NaN where a date of the customer's own is missing."""
-    days = conditions.facts.clock.days
-    first = days(_instants(span.low, conditions)) if span.low else None
-    last = days(_instants(span.high, conditions) - 1) if span.high else None
+    days, size = conditions.facts.clock.days, conditions.facts.size
+    first = days(np.full(size, edge_at(span.low, conditions))) if span.low else None
+    last = days(np.full(size, edge_at(span.high, conditions)) - 1) if span.high else None
     return first, last
-
-
-def _instants(edge: Edge, conditions: Evaluation) -> Floats:
-    clock = conditions.facts.clock
-    match edge.reference:
-        case Shifted(subject, offset):
-            values = conditions.numbers(subject, Kind.DATE)
-            return clock.moved(values, offset, after=edge.after)
-        case Name() | Call() | Aggregate() as subject:
-            values = conditions.numbers(subject, Kind.DATE)
-            return clock.moved(values, _SAME_DAY, after=edge.after)
-        case _:
-            return np.full(conditions.facts.size, float(clock.at(edge)))
 
 
 def _inside(yearly: _Yearly, first: Floats | None, last: Floats | None, clock: Clock) -> Bools:
@@ -171,8 +154,10 @@ def _leaves(edge: Edge | None, instants: Floats, clock: Clock) -> Floats:
     return clock.leaves(edge, instants)
 
 
-def _moves(edge: Edge | None) -> bool:
-    """Whether time changes a date of the customer's own in ways that are not worked out here."""
-    reference = edge.reference if edge else None
-    subject = reference.subject if isinstance(reference, Shifted) else reference
-    return isinstance(subject, Call | Aggregate)
+def _moved(operand: Operand, conditions: Evaluation) -> Floats | None:
+    """When a date of the customer's own may become another."""
+    match subject_of(operand):
+        case Aggregate(_, Events() as events):
+            return conditions.events_due(events)
+        case _:
+            return None

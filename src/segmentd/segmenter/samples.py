@@ -44,7 +44,8 @@ def _hashes(salt: str, facts: Facts) -> Hashes:
     profiles = facts.frames.profiles
     salted = hashlib.blake2b(salt.encode() + b"\0", digest_size=_BYTES)
     digests = []
-    for source, customer_id in zip(profiles["source"], profiles["customer_id"], strict=True):
+    identities = zip(profiles["source"].tolist(), profiles["customer_id"].tolist(), strict=True)
+    for source, customer_id in identities:
         hashed = salted.copy()
         hashed.update(f"{source}:{customer_id}".encode())
         digests.append(hashed.digest())

@@ -9,26 +9,12 @@ between them. So every step is one binary search for all profiles at once.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import get_args
 
 import numpy as np
 
 from segmentd.segmenter.columns import Ints, least, soonest
-from segmentd.segmenter.days import day_start
 from segmentd.segmenter.evaluation import Evaluation
-from segmentd.segmenter.instants import Reference, spans
-from segmentd.segmenter.language import (
-    Condition,
-    Day,
-    Duration,
-    Events,
-    Moment,
-    Name,
-    Sequence,
-    Step,
-    nodes,
-)
+from segmentd.segmenter.language import Duration, Events, Sequence, Step
 from segmentd.segmenter.predicates import Bools, Floats
 
 _SECONDS = {"min": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -52,8 +38,8 @@ def truth(sequence: Sequence, conditions: Evaluation) -> Bools:
 
 def due(sequence: Sequence, conditions: Evaluation) -> Floats | None:
     """When time alone may change that: the time for what was not to come is over, or an event
-    leaves the window of a filter."""
-    changes = [_window(events, conditions) for events in _events(sequence)]
+    enters or leaves the window of a filter, whether or not a chain needs it."""
+    changes = [conditions.events_due(events) for events in _events(sequence)]
     last = sequence.steps[-1]
     if last.negated and last.within:
         reached = _chain(sequence, conditions)
@@ -80,7 +66,7 @@ def _keys(events: Events, conditions: Evaluation) -> Ints:
         return np.zeros(0, np.int64)
     rows = conditions.rows(events)
     seconds = table.placed[rows].astype(np.int64)
-    return np.unique((table.profile[rows] << _BITS) + seconds - _EARLIEST)
+    return np.sort((table.profile[rows] << _BITS) + seconds - _EARLIEST)
 
 
 def _reached(before: Ints, step: Step, conditions: Evaluation) -> Ints:
@@ -137,40 +123,3 @@ def _events(sequence: Sequence) -> Iterator[Events]:
         yield step.events
         if step.without:
             yield step.without
-
-
-def _window(events: Events, conditions: Evaluation) -> Floats | None:
-    """When the first event of each profile leaves a window of the filters.
-
-    All events count that fulfil the other filters, whether or not a chain needs them.
-    """
-    table = conditions.table(events)
-    moving = [parameter for parameter in events.parameters if any(_moving(parameter))]
-    if table is None or not moving:
-        return None
-    fixed = tuple(parameter for parameter in events.parameters if parameter not in moving)
-    rows = conditions.rows(replace(events, parameters=fixed))
-    clock = conditions.facts.clock
-    changes: list[Floats | None] = []
-    for condition in (condition for parameter in moving for condition in _moving(parameter)):
-        if condition.subject != Name("date"):
-            tomorrow = float(day_start(clock.zone, clock.today + 1))
-            changes.append(np.where(table.count(rows) > 0, tomorrow, np.nan))
-            continue
-        for edge in (edge for span in spans(condition) for edge in (span.low, span.high)):
-            if edge is not None:
-                ahead = rows & (table.placed >= clock.at(edge))
-                changes.append(clock.leaves(edge, table.least(table.placed, ahead)))
-    return soonest(changes)
-
-
-def _moving(parameter: object) -> Iterator[Condition]:
-    """The conditions below a filter that compare with a date which moves with time."""
-    for node in nodes(parameter):
-        if isinstance(node, Condition):
-            for operand in node.operands:
-                if isinstance(operand, get_args(Reference)) and not isinstance(
-                    operand, Day | Moment
-                ):
-                    yield node
-                    break

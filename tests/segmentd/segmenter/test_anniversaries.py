@@ -21,7 +21,7 @@ from segmentd.segmenter.language import Condition
 from segmentd.segmenter.parser import parse
 from segmentd.segmenter.predicates import Bools, Floats
 from segmentd.segmenter.ruleset import Shop
-from segmenter_oracle.asking import buyer, instant
+from segmenter_oracle.asking import ask, buyer, instant
 from segmenter_oracle.histories import Person, frames
 
 BERLIN = "Europe/Berlin"
@@ -245,3 +245,23 @@ def test_due_instants(operator: str, now: str, expected: str | None, zone: str) 
     assert due.tolist() == (
         [instant(expected, zone)] if expected else pytest.approx([np.nan], nan_ok=True)
     )
+
+
+def test_due_when_a_date_of_the_customer_leaves_its_window() -> None:
+    person = buyer("2026-05-30T10:00:00")
+    person.traits["traits.born"] = "1990-05-30"
+    operator = "= last_date OF orders_placed (date >= -30d)"
+    truth, due = asked(operator, frames([person]), instant("2026-06-10T12:00:00"))
+    assert truth.tolist() == [True]
+    assert due.tolist() == [instant("2026-06-30T00:00:00")]
+    truth, _ = asked(operator, frames([person]), int(due[0]))
+    assert truth.tolist() == [False]
+
+
+def test_a_negation_keeps_those_of_whom_nothing_is_known() -> None:
+    born = {"traits.born": "1990-07-15"}
+    people = [Person(1, traits=born), Person(2), Person(3, traits={"traits.born": "1990-07-16"})]
+    ids, due = ask("anniversary('traits.born') != today", people, "2026-07-15T12:00:00")
+    assert ids == [2, 3]
+    assert due[1] == due[3] == instant("2026-07-16T00:00:00")
+    assert np.isnan(due[2])
