@@ -110,6 +110,12 @@ CASES = [
             buys(1, 2, 3),
         ],
     ),
+    Case(
+        "refunders",
+        [person(*(refunded(n, 100, 100) for n in (10, 20, 30)), order(40, 9000))],
+        [person(*(refunded(n, 9000, 100) for n in (10, 20, 30)))],
+        {"full": True},
+    ),
     # value, frequency, price behaviour
     Case("vip", [buys(5, total=900_000)], [buys(5), person()], store=True),
     Case(

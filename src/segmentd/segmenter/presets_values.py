@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from segmentd.domain.errors import ConfigError
 from segmentd.domain.suggest import did_you_mean
@@ -101,18 +101,13 @@ def _whole(parameter: Parameter, given: object) -> Value | None:
 def _decimal(_: Parameter, given: object) -> Decimal | None:
     if isinstance(given, bool) or not isinstance(given, int | float | Decimal):
         return None
-    try:
-        number = Decimal(str(given))
-    except InvalidOperation:
-        return None
+    number = Decimal(str(given))
     return number if number.is_finite() and abs(number) < 10**12 else None
 
 
 def _money(parameter: Parameter, given: object) -> Value | None:
     number = _decimal(parameter, given)
-    if number is None or number < 0:
-        return None
-    return number
+    return number if number is not None and number >= 0 else None
 
 
 def _share(parameter: Parameter, given: object) -> Value | None:

@@ -351,6 +351,12 @@ def test_a_wrong_value_is_refused_in_one_sentence(
         PRESETS[key].where({**values, "never heard of": 1})
 
 
+def test_titles_differ() -> None:
+    # they become the names of tags and lists, which are compared without regard to case
+    titles = [preset.title.casefold() for preset in PRESETS.values()]
+    assert sorted(set(titles)) == sorted(titles)
+
+
 def test_it_is_a_mapping() -> None:
     assert len(PRESETS) == len(list(PRESETS)) > 100
     assert "vip" in PRESETS
