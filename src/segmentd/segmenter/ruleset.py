@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from segmentd.domain.errors import ConfigError, RuleError
 from segmentd.domain.segments import ExclusiveSet, Segment, Value, rivalry
 from segmentd.segmenter import demands
+from segmentd.segmenter.compose import rule_of, standing_of
 from segmentd.segmenter.language import (
     Condition,
     Expression,
@@ -21,11 +22,10 @@ from segmentd.segmenter.language import (
     Subject,
     leaves,
 )
-from segmentd.segmenter.parser import fail, parse
 from segmentd.segmenter.spelling import text
-from segmentd.segmenter.standing import PLAIN, Cap, Hold, Standing, holds
+from segmentd.segmenter.standing import PLAIN, Hold, Standing, holds
 from segmentd.segmenter.variables import bind
-from segmentd.segmenter.words import Words, in_order, inside, read, used, vocabulary
+from segmentd.segmenter.words import in_order, used, vocabulary
 
 NOBODY = Or(())
 """A rule that holds for nobody: one that uses a value which could not be fitted to the store."""
@@ -265,43 +265,14 @@ def compile_segments(
     rules, standings = {}, {}
     for segment in segments:
         key = segment.key
-        rules[key] = _rule(f"segment '{key}'", segment.where, words, keys)
-        standing = _standing(segment, rivals.get(key, ()), words, keys)
+        rules[key] = rule_of(f"segment '{key}'", segment.where, words, keys)
+        standing = standing_of(segment, rivals.get(key, ()), words, keys)
         if standing != PLAIN:
             standings[key] = standing
     ruleset = Ruleset(shop, rules, standings)
     order = in_order({key: sorted(ruleset.depends(key)) for key in keys}, "segments")
     _check_limits(ruleset)
     return dataclasses.replace(ruleset, order=order)
-
-
-def _standing(
-    segment: Segment, rivals: tuple[str, ...], words: Words, keys: Sequence[str]
-) -> Standing:
-    stays, cap = None, None
-    if segment.stays:
-        stays = _rule(f"segment '{segment.key}', stays", segment.stays, words, keys)
-    if segment.limit is not None:
-        asked = f"{segment.limit.by} IN TOP 1%"
-        ranking = _rule(f"segment '{segment.key}', limit", asked, words, keys)
-        if not isinstance(ranking, Condition):
-            raise RuleError(
-                f"segment '{segment.key}', limit: by is one number field, not a rule",
-                line=1,
-                column=1,
-            )
-        cap = Cap(segment.limit.count, ranking, segment.limit.least)
-    return Standing(stays, segment.grace, cap, segment.pins, rivals)
-
-
-def _rule(place: str, rule: str, words: Words, keys: Sequence[str]) -> Expression:
-    with inside(place):
-        tree = read(parse(rule), words, keys)
-        for leaf in leaves(tree):
-            for relative in demands.relatives(leaf):
-                for node in demands.segments(relative.subject):
-                    fail(node.at, "a value of the whole store cannot depend on a segment")
-    return tree
 
 
 def _check_limits(ruleset: Ruleset) -> None:
