@@ -8,16 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import get_args
 
 import numpy as np
 
 from segmentd.segmenter import anniversaries, places, sequences
-from segmentd.segmenter.columns import least, soonest
-from segmentd.segmenter.comparisons import asked_kind
+from segmentd.segmenter.columns import Ints, least, soonest
+from segmentd.segmenter.comparisons import asked_kind, edge_at
 from segmentd.segmenter.evaluation import Evaluation
+from segmentd.segmenter.events import EventTable
 from segmentd.segmenter.fields import Kind, subject_field
-from segmentd.segmenter.instants import Edge, Reference, spans
+from segmentd.segmenter.instants import Edge, Reference, Span, spans
 from segmentd.segmenter.language import (
     Aggregate,
     Call,
@@ -37,7 +37,7 @@ from segmentd.segmenter.language import (
 )
 from segmentd.segmenter.matching import conditions_of, filters_of
 from segmentd.segmenter.operands import subject_of
-from segmentd.segmenter.predicates import Floats
+from segmentd.segmenter.predicates import Bools, Floats
 from segmentd.segmenter.rolling import low_edges, windows_of
 
 
@@ -82,8 +82,31 @@ class Dues:
         field = subject_field(condition.subject)
         if field is not None and asked_kind(condition, field) is Kind.DATE:
             dates = self._evaluation.numbers(condition.subject, Kind.DATE)
-            for edge in _edges(condition):
-                yield self._clock.leaves(edge, dates)
+            for span in spans(condition):
+                yield self._span(span, dates)
+
+    def _span(self, span: Span, dates: Floats) -> Floats:
+        """When each date will be inside of a span, or outside if it is inside now.
+
+        Edges only move on: a date below both will never be inside again.
+        """
+        enters, leaves = (self._leaves(edge, dates) for edge in (span.high, span.low))
+        # a span may jump over a date: its end and its begin pass it at once
+        opens = (enters < leaves) | np.isnan(leaves) | (enters >= self._clock.horizon)
+        changes = np.where(self._beyond(span.high, dates), np.where(opens, enters, np.nan), leaves)
+        return np.where(self._beyond(span.low, dates) | (span.low is None), changes, np.nan)
+
+    def _leaves(self, edge: Edge | None, dates: Floats) -> Floats:
+        if edge is None or not isinstance(edge.reference, Reference):
+            return np.full(len(dates), np.nan)
+        return self._clock.leaves(edge, dates)
+
+    def _beyond(self, edge: Edge | None, dates: Floats, profiles: Ints | None = None) -> Bools:
+        """Which dates lie at or after an edge; without one, none does."""
+        if edge is None:
+            return np.zeros(len(dates), bool)
+        edges = edge_at(edge, self._evaluation)
+        return dates >= (edges if profiles is None or isinstance(edges, float) else edges[profiles])
 
     def _moved(self, condition: Condition) -> Iterator[Floats | None]:
         """When one of the compared values moves by itself."""
@@ -134,12 +157,19 @@ class Dues:
         for condition in (leaf for parameter in moving for leaf in _moving(parameter)):
             assert isinstance(condition.subject, Name)  # noqa: S101 - rules are checked before
             dates = self._evaluation.dates(events, condition.subject.value)
-            for edge in _edges(condition):
-                ahead = rows & (dates >= self._clock.at(edge))
-                yield self._clock.leaves(edge, table.least(dates, ahead))
+            for span in spans(condition):
+                yield from self._rows(span, table, rows, dates)
             others = [subject_of(operand) for operand in condition.operands]
             for other in (other for other in others if other is not None):
                 yield self._subject(other)
+
+    def _rows(self, span: Span, table: EventTable, rows: Bools, dates: Floats) -> Iterator[Floats]:
+        """When the first of the rows enters a span, and when the first leaves it."""
+        if span.low is not None:
+            rows = rows & self._beyond(span.low, dates, table.profile)
+        ahead = rows & self._beyond(span.high, dates, table.profile)
+        yield self._leaves(span.high, table.least(dates, ahead))
+        yield self._leaves(span.low, table.least(dates, rows & ~ahead))
 
     def _rolling(self, aggregate: Aggregate, events: Events) -> Iterator[Floats | None]:
         windows = windows_of(aggregate, self._evaluation)
@@ -148,18 +178,10 @@ class Dues:
         yield windows.due()
         before = windows.before()
         for edge in (edge for edges in low_edges(events) for edge in edges):
-            if isinstance(edge.reference, get_args(Reference)):
+            if isinstance(edge.reference, Reference):
                 ahead = before >= self._clock.at(edge)
                 first = least(windows.profiles[ahead], before[ahead], self._evaluation.facts.size)
                 yield self._clock.leaves(edge, first)
-
-
-def _edges(condition: Condition) -> Iterator[Edge]:
-    """The dates that move with time."""
-    for span in spans(condition):
-        for edge in (span.low, span.high):
-            if edge is not None and _is_relative(edge.reference):
-                yield edge
 
 
 def _is_relative(operand: Operand) -> bool:

@@ -136,6 +136,11 @@ class Clock:
         found = np.searchsorted(begins, instants, side="right") - 1
         return (instants + shifts[found]) % 86_400 // 3600
 
+    @property
+    def horizon(self) -> int:
+        """From here on ``leaves`` tells only when to look again."""
+        return day_start(self.zone, self.today + _LOOKAHEAD)
+
     def at(self, edge: Edge) -> int:
         """Where the edge of a Reference is now, in epoch seconds."""
         return self._at(edge, self.now, self.today)

@@ -13,7 +13,7 @@ from segmentd.segmenter.days import day_start
 from segmentd.segmenter.fields import Kind
 from segmentd.segmenter.predicates import Floats, Terms
 
-_NUMBER = re.compile(r"\s*[+-]?\d+(\.\d+)?([eE][+-]?\d{1,2})?\s*")
+_NUMBER = re.compile(r"\s*[+-]?\d+(\.\d+)?\s*")
 _DATE = re.compile(r"(19|2[01])\d\d-\d\d-\d\d([T ].+)?")
 """Of the years that rules can name."""
 _TRUTHS = {"true": 1.0, "1": 1.0, "yes": 1.0, "false": 0.0, "0": 0.0, "no": 0.0}
