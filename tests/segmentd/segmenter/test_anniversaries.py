@@ -26,6 +26,7 @@ from segmenter_oracle.histories import Person, frames
 
 BERLIN = "Europe/Berlin"
 BIRTHDAYS = [date(2000, 1, 1) + timedelta(days) for days in range(366)]
+BORN_IN_MAY = frames([Person(1, traits={"traits.born": "1990-05-30"})])
 EVERY_BIRTHDAY = frames(
     [Person(n, traits={"traits.born": day.isoformat()}) for n, day in enumerate(BIRTHDAYS)]
 )
@@ -240,8 +241,7 @@ def test_it_is_not_due_before_it_changes(operator: str, first: str) -> None:
 )
 @pytest.mark.parametrize("zone", ["UTC", BERLIN, "America/Santiago"])
 def test_due_instants(operator: str, now: str, expected: str | None, zone: str) -> None:
-    known = frames([Person(1, traits={"traits.born": "1990-05-30"})])
-    _, due = asked(operator, known, instant(now, zone), zone)
+    _, due = asked(operator, BORN_IN_MAY, instant(now, zone), zone)
     assert due.tolist() == (
         [instant(expected, zone)] if expected else pytest.approx([np.nan], nan_ok=True)
     )
