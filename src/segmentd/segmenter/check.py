@@ -46,6 +46,7 @@ from segmentd.segmenter.operands import (
     check_distance,
     check_operand,
     check_operator,
+    check_types,
     check_word,
     is_relative,
     refuse_operand,
@@ -113,6 +114,7 @@ class _Checker:
             check_operand(condition, field, operand)
             if condition.operator == "REGEX" and isinstance(operand, Text):
                 _check_pattern(operand)
+        check_types(condition, field)
 
     # subjects
 

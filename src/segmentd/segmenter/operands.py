@@ -120,14 +120,44 @@ def is_relative(operand: Operand) -> bool:
 
 def check_operator(condition: Condition, field: Field) -> None:
     """Refuse an operator that has no meaning for the subject's kind."""
-    operator = condition.operator
-    if operator not in OPERATORS[field.kind]:
-        written = "!=" if operator == "=" and condition.negated else operator
-        fail(
-            condition.at,
-            f"{label(condition.subject)} is {field.kind}: {written} is no operator for it;"
-            f" use {_listed(OPERATORS[field.kind])}",
-        )
+    if condition.operator not in OPERATORS[field.kind]:
+        _refuse_operator(condition, field.kind)
+
+
+def check_types(condition: Condition, field: Field) -> None:
+    """What has no type of its own takes that of its operands, each of IN by itself."""
+    if field.kind is not Kind.ANY or condition.operator in _WORDS:
+        return
+    kinds = [_type(operand) for operand in condition.operands]
+    for kind in kinds:
+        if condition.operator not in OPERATORS[kind]:
+            _refuse_operator(condition, kind)
+    if condition.operator == "BETWEEN" and kinds[0] is not kinds[1]:
+        name, high = label(condition.subject), condition.operands[1]
+        fail(high.at, f"{name} cannot lie between {kinds[0]} and {kinds[1]}")
+
+
+def _type(operand: Operand) -> Kind:
+    match operand:
+        case Text():
+            return Kind.TEXT
+        case Truth():
+            return Kind.TRUTH
+        case Name() | Call() | Aggregate():
+            return Kind.DATE if _kind(operand) is Kind.DATE else Kind.COUNT
+        case Number() | Share() | Statistic() | Scaled() | Variable(_, ""):
+            return Kind.COUNT
+        case _:
+            return Kind.DATE
+
+
+def _refuse_operator(condition: Condition, kind: Kind) -> NoReturn:
+    written = "!=" if condition.operator == "=" and condition.negated else condition.operator
+    fail(
+        condition.at,
+        f"{label(condition.subject)} is {kind}: {written} is no operator for it;"
+        f" use {_listed(OPERATORS[kind])}",
+    )
 
 
 def check_word(field: Field, name: Name) -> None:
@@ -196,6 +226,8 @@ def _shifted(condition: Condition, field: Field, operand: Shifted) -> None:
     if kind not in {Kind.DATE, Kind.ANY}:
         moved = operand_text(operand.offset)
         fail(operand.at, f"only dates can be moved by {moved}, {label(operand.subject)} is {kind}")
+    if field.kind not in {Kind.DATE, Kind.ANY}:
+        refuse_operand(condition, field, operand)
     _other(condition, field, operand.subject)
 
 

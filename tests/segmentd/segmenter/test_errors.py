@@ -201,7 +201,25 @@ TYPES = [
     ("last_order_date > amount_spent + 7d", 1, 19,
      "only dates can be moved by +7d, amount_spent is an amount of money"),
     ("amount_spent > last_order_date + 7d", 1, 16,
-     "amount_spent is an amount of money and last_order_date is a date: they cannot be compared"),
+     "amount_spent expects a number such as 100.50, found last_order_date +7d"),
+    ("number_of_orders > traits.since + 7d", 1, 20,
+     "number_of_orders expects a number such as 3, found traits.since +7d"),
+    ("traits.since > traits.until + 7d", 1, 16,
+     "traits.since is of any type and traits.until is of any type: they cannot be compared"),
+    ("traits.size IN (5, true)", 1, 1,
+     "traits.size is true or false: IN is no operator for it; use = or IS NULL"),
+    ("traits.size BETWEEN -3d AND number_of_orders", 1, 29,
+     "traits.size cannot lie between a date and a number"),
+    ("traits.size BETWEEN 'S' AND 'XL'", 1, 1,
+     "traits.size is a text: BETWEEN is no operator for it;"
+     " use =, IN, CONTAINS, STARTS WITH, ENDS WITH, LIKE, REGEX, CONTAINS ANY, CONTAINS ALL"
+     " or IS NULL"),
+    ("traits.size > 'L'", 1, 1,
+     "traits.size is a text: > is no operator for it;"
+     " use =, IN, CONTAINS, STARTS WITH, ENDS WITH, LIKE, REGEX, CONTAINS ANY, CONTAINS ALL"
+     " or IS NULL"),
+    ("events('Quiz') MATCHES (properties.won >= true)", 1, 25,
+     "properties.won is true or false: >= is no operator for it; use = or IS NULL"),
     ("customer_language = german", 1, 21, "expected a text in single quotes, found 'german'"),
     ("customer_tags CONTAINS ALL ('a', -3d)", 1, 34,
      "customer_tags expects a text in single quotes, found -3d"),
