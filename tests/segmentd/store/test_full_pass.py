@@ -7,7 +7,8 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -32,6 +33,11 @@ def fill(shop: Shop) -> None:
     shop.save(*(order(f"o{n}", str(n % 5 + 1), total=100 * n) for n in range(1, 16)))
 
 
+def ask(store: Store, size: int, cuts: Mapping[str, str] | None) -> Iterator[Evaluated]:
+    work = partial(evaluate_frames, RULES, now=NOW, thresholds=cuts)
+    return store.full_pass(store.ranges(size), RULES.needs, work)
+
+
 def whole(parts: Sequence[Evaluated]) -> tuple[pd.DataFrame, pd.Series[float], pd.DataFrame]:
     return (
         pd.concat([part.members for part in parts]),
@@ -42,14 +48,13 @@ def whole(parts: Sequence[Evaluated]) -> tuple[pd.DataFrame, pd.Series[float], p
 
 def test_workers_find_what_this_process_finds(shop: Shop, store: Store) -> None:
     fill(shop)
-    ranges = store.ranges(4)
     frames = store.frames(range(1, 100))
-    values = list(store.full_pass(ranges, RULES, NOW, None))
-    assert len(values) == len(ranges) == 3
+    values = list(ask(store, 4, None))
+    assert len(values) == len(store.ranges(4)) == 3
     here = evaluate_frames(RULES, frames, NOW, None)
     assert_frame_equal(whole(values)[2], here.values)
     cut = {"AVERAGE amount_spent": "1000"}
-    members, due, _ = whole(list(store.full_pass(ranges, RULES, NOW, cut)))
+    members, due, _ = whole(list(ask(store, 4, cut)))
     here = evaluate_frames(RULES, frames, NOW, cut)
     assert_frame_equal(members, here.members)
     assert_series_equal(due, here.due)
@@ -59,25 +64,22 @@ def test_workers_find_what_this_process_finds(shop: Shop, store: Store) -> None:
 def test_a_worker_that_dies_is_no_bug_of_the_rules(file_url: str) -> None:
     with open_store(file_url) as store:
         fill(Shop(store))
-        parts = store.full_pass(store.ranges(1), RULES, NOW, None)
+        parts = ask(store, 1, None)
         next(parts)
         for process in multiprocessing.active_children():
             process.kill()
         with pytest.raises(TransientError, match="worker process"):
             list(parts)
-        assert len(list(store.full_pass(store.ranges(5), RULES, NOW, None))) == 2
+        assert len(list(ask(store, 5, None))) == 2
     assert multiprocessing.active_children() == []
 
 
 KILLED = """
 import multiprocessing, sys
-from datetime import UTC, datetime
-from segmentd.segmenter.ruleset import Shop, compile_rules
 from segmentd.store import open_store
 
-rules = compile_rules({"many": "number_of_orders >= 1"}, Shop("UTC", "EUR"))
 store = open_store(sys.argv[1])
-list(store.full_pass(store.ranges(5), rules, datetime(2026, 3, 1, tzinfo=UTC), {}))
+list(store.full_pass(store.ranges(5), frozenset({"orders"}), repr))
 print(*(process.pid for process in multiprocessing.active_children()), flush=True)
 sys.stdin.read()
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -40,11 +40,15 @@ class Publisher:
         asked: Sequence[int] | None = None,
         evaluated: Sequence[int] | None = None,
         due: Mapping[int, float] | None = None,
+        lapsing: Mapping[int, datetime] | None = None,
         segments: Sequence[Segment] = (VIP, NEW),
         now: datetime = NOW,
         **rest: Any,
     ) -> tuple[int, int]:
-        """``members``: segment → positions (0 to 2) of those inside; of ``evaluated`` positions."""
+        """``members``: segment → positions (0 to 2) of those inside; of ``evaluated`` positions.
+
+        ``lapsing``: of ``vip``, which has grace if it is given.
+        """
         positions = list(range(3)) if evaluated is None else list(evaluated)
         index = pd.Index([self.ids[p] for p in positions], name="profile_id", dtype="int64")
         columns = {s.key: [p in members.get(s.key, ()) for p in positions] for s in segments}
@@ -52,6 +56,7 @@ class Publisher:
             pd.DataFrame(columns, index=index, dtype=bool),
             pd.Series([(due or {}).get(p, np.nan) for p in positions], index=index, dtype=float),
             pd.DataFrame(index=index),
+            _lapsing(index, positions, lapsing),
         )
         outcome = Pass(
             asked=None if asked is None else [self.ids[p] for p in asked],
@@ -68,12 +73,31 @@ class Publisher:
         found = {m.profile_id for m in self.store.memberships() if m.segment == segment}
         return [position for position, profile in enumerate(self.ids) if profile in found]
 
+    def lapsing(self, store: Store) -> dict[int, datetime | None]:
+        """Position → since when only by grace, of the members of ``vip``, as frames have it."""
+        history = store.frames(self.ids, frozenset({"memberships:vip"})).memberships
+        open_ = history[history["left_at"].isna()]
+        found = zip(open_["profile_id"].tolist(), open_["lapsing_at"].tolist(), strict=True)
+        return {
+            self.ids.index(profile): None if np.isnan(at) else datetime.fromtimestamp(at, UTC)
+            for profile, at in found
+        }
+
     def history(self) -> list[tuple[str, int, str, str]]:
         """Segment, position, entered or left, cause."""
         return [
             (c.segment, self.ids.index(c.profile_id), c.change, c.cause)
             for c in self.store.changes()
         ]
+
+
+def _lapsing(
+    index: pd.Index[int], positions: Sequence[int], lapsing: Mapping[int, datetime] | None
+) -> pd.DataFrame:
+    if lapsing is None:
+        return pd.DataFrame(index=index)
+    column = [lapsing[p].timestamp() if p in lapsing else np.nan for p in positions]
+    return pd.DataFrame({"vip": column}, index=index, dtype=float)
 
 
 @pytest.fixture
@@ -108,6 +132,58 @@ def test_entries_and_exits_are_kept_with_their_cause(publish: Publisher) -> None
         ("vip", 0, "left", "time"),
     ]
     assert [c.at for c in publish.store.changes()] == [NOW, NOW + HOUR, NOW + HOUR]
+
+
+def test_what_a_pin_did_is_told_from_what_an_edit_did(publish: Publisher) -> None:
+    publish(
+        {"vip": [0, 1], "new": [0]},
+        edited=frozenset({"vip"}),
+        pinned={"vip": frozenset({publish.ids[0]})},
+        otherwise=Cause.THRESHOLD,
+    )
+    publish({}, causes={publish.ids[1]: Cause.TIME}, otherwise=Cause.THRESHOLD)
+    assert publish.history() == [
+        ("vip", 0, "entered", "pin"),
+        ("vip", 1, "entered", "rule"),
+        ("new", 0, "entered", "threshold"),
+        ("vip", 0, "left", "threshold"),
+        ("vip", 1, "left", "time"),
+        ("new", 0, "left", "threshold"),
+    ]
+
+
+def test_grace_is_stored_while_it_lasts(publish: Publisher) -> None:
+    begun = NOW - DAY
+    publish({"vip": [0, 1]}, lapsing={0: begun})
+    assert publish.lapsing(publish.store) == {0: begun, 1: None}
+    before = _all_rows(publish.store)
+    publish({"vip": [0, 1]}, lapsing={0: begun}, now=NOW + HOUR)
+    assert _all_rows(publish.store) == before
+    publish({"vip": [0, 1]}, asked=[1], evaluated=[1], lapsing={1: NOW})
+    assert publish.lapsing(publish.store) == {0: begun, 1: NOW}
+    publish({"vip": [0, 1]}, lapsing={1: NOW})
+    assert publish.lapsing(publish.store) == {0: None, 1: NOW}
+    publish({"vip": [0]}, lapsing={})
+    publish({"vip": [0, 1]}, lapsing={})
+    assert publish.lapsing(publish.store) == {0: None, 1: None}
+
+
+def test_who_enters_by_a_pin_lapses_at_once(publish: Publisher) -> None:
+    publish({"vip": [0]}, lapsing={0: NOW})
+    assert publish.lapsing(publish.store) == {0: NOW}
+
+
+def test_grace_that_was_taken_away_is_forgotten(publish: Publisher) -> None:
+    publish({"vip": [0, 1]}, lapsing={0: NOW})
+    publish({"vip": [0, 1]}, edited=frozenset({"vip"}))
+    assert publish.lapsing(publish.store) == {0: None, 1: None}
+
+
+def test_when_values_were_fitted(publish: Publisher) -> None:
+    assert publish.store.fitted_at() is None
+    publish({}, fitted=True)
+    publish({}, now=NOW + DAY)
+    assert (publish.store.fitted_at(), publish.store.evaluated_at()) == (NOW, NOW + DAY)
 
 
 def test_memberships_as_of_come_from_the_history(publish: Publisher) -> None:
@@ -231,6 +307,19 @@ def test_values_are_of_those_who_ordered(publish: Publisher) -> None:
     assert np.isnan(stored["value"].tolist()[1])
     assert stored["orders"].tolist() == [2.0, 1.0]
     assert stored.dtypes.astype(str).tolist() == ["int64", "float64", "float64", "float64"]
+
+
+def test_values_of_a_limit_are_of_all_who_have_one(publish: Publisher) -> None:
+    table = _values(publish, [3.25, np.nan, 1], [2, 1, 0])
+    name = "LIMIT 5 vip"
+    publish.store.save_values(publish.lease, table.rename(columns={"TOP 10% amount_spent": name}))
+    stored = publish.store.values(name)
+    assert stored["profile_id"].tolist() == [publish.ids[0], publish.ids[2]]
+    assert stored["orders"].tolist() == [2.0, 0.0]
+    assert np.isnan(stored["last_order_at"].tolist()[1])
+    table[name] = np.nan
+    publish.store.save_values(publish.lease, table[[name, "orders", "last_order_at"]])
+    assert publish.store.values(name).empty
 
 
 def test_values_follow_their_profiles(publish: Publisher) -> None:
