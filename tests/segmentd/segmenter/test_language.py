@@ -2,31 +2,53 @@
 
 from __future__ import annotations
 
-import pickle
-from datetime import date, datetime
+import random
+import re
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from fuzz.trees import SEGMENTS, Trees
 from segmentd.segmenter.check import check
 from segmentd.segmenter.language import (
+    Aggregate,
     And,
+    Boundary,
+    Call,
     Condition,
     Day,
+    Duration,
+    Events,
+    Expression,
     Matches,
+    Member,
     Moment,
+    Name,
     Not,
     Number,
     Offset,
+    Operand,
     Or,
     Period,
+    Sample,
+    Scaled,
+    Sequence,
     Share,
+    Shifted,
     Statistic,
+    Step,
     Text,
-    text,
+    Truth,
+    Variable,
+    children,
+    leaves,
+    nodes,
+    rewrite,
 )
 from segmentd.segmenter.parser import parse
-from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.segmenter.spelling import text
 
 SHOPIFY = [
     # accepted by Shopify's own parser
@@ -129,6 +151,36 @@ OURS = [
     "coupon_share > 50% AND refund_rate < 0.1 AND refunded_orders = 0",
     "last_order_country = 'DE'",
     "number_of_orders <> 1",
+    "count OF customer_tags >= 3",
+    "sum_amount OF orders_placed (date >= -90d) >= 250",
+    "sum_amount OF orders_placed (date >= -90d)"
+    " > 1.5 * sum_amount OF orders_placed (date BETWEEN -180d AND -91d)",
+    "sum_amount EVERY 90d OF orders_placed (date >= -1y) >= 50",
+    "amount_spent > STORE PERCENTILE 75 OR amount_spent >= STORE AVERAGE +1.5 DEVIATIONS",
+    "amount_spent > 2 * STORE MEDIAN AND amount_spent > 1.5 * average_order_value",
+    "amount_spent BETWEEN STORE MEDIAN AND STORE AVERAGE",
+    "orders_placed MATCHES (date <= first_order_date + 7d, date > first_order_date, count >= 2)",
+    "orders_placed MATCHES (NOT (amount > 5 OR discounted = true) AND nth = -1, share > 50%)",
+    "orders_placed MATCHES (date < last_date OF events('Newsletter') () + 3d)",
+    "last_order_date > first_order_date + 24h",
+    "last_order_date >= START OF LAST MONTH AND last_order_date < END OF THIS YEAR",
+    "products_purchased (title = 'Ring') THEN products_purchased (title = 'Band') WITHIN 365d"
+    " WITHOUT refunds_received ()",
+    "orders_placed (nth = 1) THEN events('Quiz') () THEN NOT orders_placed () WITHIN 30d",
+    "segment('vip') AND NOT segment('lapsed 90d')",
+    "ENTERED segment('vip') >= -7d OR LEFT segment('vip') IS NULL",
+    "MEMBER OF segment('vip') FOR 30d",
+    "WAS MEMBER OF segment('vip') SINCE 2026-01-01",
+    "SAMPLE(10%, 'spring') OR SAMPLE(10% TO 12.5%, 'spring')",
+    "last_order_date < -$at_risk_days AND amount_spent >= $large_order",
+    "customer_tags CONTAINS ANY ('a', 'b') AND customer_tags CONTAINS NONE ('c')",
+    "customer_tags NOT CONTAINS ALL ('a', 'b')",
+    "customer_email_domain REGEX '^(mail|web)\\.' MATCHING CASE",
+    "customer_tags CONTAINS 'Zuerich' IGNORING ACCENTS",
+    "events('Viewed Product') MATCHES (properties.price >= 50, sum_properties.price > 100)",
+    "checkouts_abandoned (amount >= 50) THEN NOT orders_placed () WITHIN 24h",
+    "anniversary('first_order_date') BETWEEN today AND +7d",
+    "traits.points > number_of_orders AND last_order_date < traits.expires",
     "number_of_orders\n  >= 1\n\tand\nnumber_of_orders = 1",
     "customer_tags CONTAINS 'C:\\x'",
 ]
@@ -142,54 +194,156 @@ def test_accepted_and_written_back(rule: str) -> None:
     assert text(parse(text(tree))) == text(tree)
 
 
+def _number(value: str) -> Number:
+    return Number(Decimal(value))
+
+
+def _about(name: str, operator: str, *operands: Operand, negated: bool = False) -> Condition:
+    return Condition(Name(name), operator, operands, negated)
+
+
+LATE = _about("date", ">=", Offset(-90, "d"))
+VIP, ENTERED, LEFT = Member("vip"), Call("ENTERED", "vip"), Call("LEFT", "vip")
+
+
 @pytest.mark.parametrize(
     ("rule", "tree"),
     [
-        (
-            "number_of_orders >= 2",
-            Condition("number_of_orders", ">=", (Number(Decimal(2)),)),
-        ),
+        ("number_of_orders >= 2", _about("number_of_orders", ">=", _number("2"))),
         (
             "customer_tags NOT CONTAINS 'a\\\\b\\'c'",
-            Condition("customer_tags", "CONTAINS", (Text("a\\b'c"),), negated=True),
+            _about("customer_tags", "CONTAINS", Text("a\\b'c"), negated=True),
         ),
-        ("amount_spent != 1", Condition("amount_spent", "=", (Number(Decimal(1)),), negated=True)),
-        ("refund_rate = 12.5%", Condition("refund_rate", "=", (Number(Decimal("0.125")),))),
-        ("last_order_date IS NOT NULL", Condition("last_order_date", "IS NULL", (), negated=True)),
-        (
-            "last_order_date = 2020-05-30",
-            Condition("last_order_date", "=", (Day(date(2020, 5, 30)),)),
-        ),
+        ("amount_spent != 1", _about("amount_spent", "=", _number("1"), negated=True)),
+        ("refund_rate = 12.5%", _about("refund_rate", "=", _number("0.125"))),
+        ("last_order_date IS NOT NULL", _about("last_order_date", "IS NULL", negated=True)),
+        ("last_order_date = 2020-05-30", _about("last_order_date", "=", Day(date(2020, 5, 30)))),
         (
             "last_order_date < 2020-05-30T01:02:03",
-            Condition("last_order_date", "<", (Moment(datetime(2020, 5, 30, 1, 2, 3)),)),  # noqa: DTZ001
+            _about("last_order_date", "<", Moment(datetime(2020, 5, 30, 1, 2, 3))),  # noqa: DTZ001
         ),
-        ("last_order_date = TODAY", Condition("last_order_date", "=", (Offset(0, "d"),))),
-        ("last_order_date = yesterday", Condition("last_order_date", "=", (Offset(-1, "d"),))),
-        ("last_order_date = 12_months_ago", Condition("last_order_date", "=", (Offset(-12, "m"),))),
-        ("last_order_date = -30min", Condition("last_order_date", "=", (Offset(-30, "min"),))),
+        (
+            "last_order_date < 2020-05-30T01:02Z",
+            _about("last_order_date", "<", Moment(datetime(2020, 5, 30, 1, 2, tzinfo=UTC))),
+        ),
+        ("last_order_date = TODAY", _about("last_order_date", "=", Offset(0, "d"))),
+        ("last_order_date = yesterday", _about("last_order_date", "=", Offset(-1, "d"))),
+        ("last_order_date = 12_months_ago", _about("last_order_date", "=", Offset(-12, "m"))),
+        ("last_order_date = -30min", _about("last_order_date", "=", Offset(-30, "min"))),
+        ("last_order_date = - 2w", _about("last_order_date", "=", Offset(-2, "w"))),
         (
             "last_order_date IN last week",
-            Condition("last_order_date", "IN", (Period("LAST", "WEEK"),)),
+            _about("last_order_date", "IN", Period("LAST", "WEEK")),
         ),
-        ("amount_spent IN top 10%", Condition("amount_spent", "IN", (Share("TOP", Decimal(10)),))),
-        ("amount_spent < STORE MEDIAN", Condition("amount_spent", "<", (Statistic("MEDIAN"),))),
+        (
+            "last_order_date < end of NEXT quarter",
+            _about("last_order_date", "<", Boundary(True, "NEXT", "QUARTER")),
+        ),
+        ("amount_spent IN top 10%", _about("amount_spent", "IN", Share("TOP", Decimal(10)))),
+        ("amount_spent < STORE MEDIAN", _about("amount_spent", "<", Statistic("MEDIAN"))),
+        (
+            "amount_spent > 1.5 * STORE AVERAGE -2 DEVIATIONS",
+            _about(
+                "amount_spent",
+                ">",
+                Scaled(Decimal("1.5"), Statistic("AVERAGE", deviations=Decimal(-2))),
+            ),
+        ),
+        (
+            "last_order_date < -$days AND $loyal",
+            And((_about("last_order_date", "<", Variable("days", "-")), Variable("loyal"))),
+        ),
         (
             "products_purchased(id: 1) = true",
-            Matches("products_purchased", (Condition("id", "=", (Number(Decimal(1)),)),)),
+            Matches(Events("products_purchased", None, (_about("id", "=", _number("1")),))),
         ),
         (
-            "products_purchased(id: (1, 2)) != true",
+            "products_purchased(id: (1, 2), since: -3d, count_at_least: 2) != true",
             Matches(
-                "products_purchased",
-                (Condition("id", "IN", (Number(Decimal(1)), Number(Decimal(2)))),),
+                Events(
+                    "products_purchased",
+                    None,
+                    (
+                        _about("id", "IN", _number("1"), _number("2")),
+                        _about("date", ">=", Offset(-3, "d")),
+                        _about("count", ">=", _number("2")),
+                    ),
+                ),
                 negated=True,
             ),
         ),
+        (
+            "events('Quiz') NOT MATCHES (date >= -90d)",
+            Matches(Events("events", "Quiz", (LATE,)), negated=True),
+        ),
+        (
+            "count EVERY 4w OF orders_placed (date >= -90d) = 1",
+            Condition(
+                Aggregate("count", Events("orders_placed", None, (LATE,)), Duration(4, "w")),
+                "=",
+                (_number("1"),),
+            ),
+        ),
+        (
+            "count OF customer_tags = number_of_orders",
+            Condition(Aggregate("count", Name("customer_tags")), "=", (Name("number_of_orders"),)),
+        ),
+        (
+            "last_order_date = first_order_date +1m",
+            _about("last_order_date", "=", Shifted(Name("first_order_date"), Offset(1, "m"))),
+        ),
+        (
+            "orders_placed () THEN NOT refunds_received () WITHIN 7d",
+            Sequence(
+                Events("orders_placed"),
+                (Step(Events("refunds_received"), negated=True, within=Duration(7, "d")),),
+            ),
+        ),
+        (
+            "orders_placed () THEN orders_placed () WITHOUT refunds_received ()",
+            Sequence(
+                Events("orders_placed"),
+                (Step(Events("orders_placed"), without=Events("refunds_received")),),
+            ),
+        ),
+        ("segment('vip')", VIP),
+        ("MEMBER OF segment('vip')", VIP),
+        (
+            "member of segment('vip') for 30d",
+            And((VIP, Condition(ENTERED, "<=", (Offset(-30, "d"),)))),
+        ),
+        (
+            "WAS MEMBER OF segment('vip')",
+            Or((VIP, Condition(LEFT, "IS NULL", negated=True))),
+        ),
+        (
+            "WAS MEMBER OF segment('vip') SINCE -30d",
+            Or((VIP, Condition(LEFT, ">=", (Offset(-30, "d"),)))),
+        ),
+        ("SAMPLE(10%, 'x')", Sample(Decimal(0), Decimal(10), "x")),
+        ("SAMPLE(10% TO 12.5%, 'x')", Sample(Decimal(10), Decimal("12.5"), "x")),
+        (
+            "customer_tags CONTAINS NONE ('a', 'b')",
+            _about("customer_tags", "CONTAINS ANY", Text("a"), Text("b"), negated=True),
+        ),
+        (
+            "customer_tags NOT CONTAINS NONE ('a')",
+            _about("customer_tags", "CONTAINS ANY", Text("a")),
+        ),
+        (
+            "customer_language LIKE 'e%' ignoring   accents",
+            Condition(Name("customer_language"), "LIKE", (Text("e%"),), mode="IGNORING ACCENTS"),
+        ),
+        (
+            "customer_language NOT REGEX '^e'",
+            _about("customer_language", "REGEX", Text("^e"), negated=True),
+        ),
+        ("metafields.a.b = TRUE", _about("metafields.a.b", "=", Truth(True))),
     ],
 )
-def test_trees(rule: str, tree: Condition | Matches) -> None:
+def test_trees(rule: str, tree: Expression) -> None:
     assert parse(rule) == tree
+    assert parse(text(tree)) == tree
 
 
 def test_and_binds_tighter_than_or() -> None:
@@ -210,34 +364,56 @@ def test_places_take_no_part_in_comparisons() -> None:
     assert far.operands[0].at.column == 23
 
 
-def test_a_ruleset_survives_pickling_and_names_what_it_needs() -> None:
-    ruleset = compile_rules(
-        {
-            "vip": "amount_spent IN TOP 10.0% OR average_order_value > STORE AVERAGE",
-            "fans": "products_purchased MATCHES (tag = 'x') AND NOT (customer_tags IS NULL)",
-            "there": "orders_placed MATCHES (location_id = 1)"
-            " AND last_order_date > first_order_date",
-            "born": "anniversary('metafields.facts.birth_date') = today AND metafields.a.b = 1",
-        },
-        Shop("Europe/Berlin", "EUR"),
+@pytest.mark.parametrize("seed", range(20))
+def test_random_trees_are_written_and_read_again(seed: int) -> None:
+    trees = Trees(seed)
+    for _ in range(50):
+        tree = trees.rule()
+        check(tree, SEGMENTS)
+        written = text(tree)
+        assert parse(written) == tree, written
+        assert text(parse(written)) == written
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_keywords_may_be_written_in_any_case(seed: int) -> None:
+    trees, chooser = Trees(seed), random.Random(seed)
+    for _ in range(50):
+        tree = trees.rule()
+        assert parse(_written(text(tree), chooser)) == tree
+
+
+def _written(rule: str, chooser: random.Random) -> str:
+    """The same with other blanks, and with some of the keywords in small letters."""
+    parts = re.split(r"('(?:\\.|[^'\\])*')", rule, flags=re.DOTALL)
+    for number in range(0, len(parts), 2):  # what stands between texts
+        words = parts[number].split(" ")
+        parts[number] = chooser.choice([" ", "  ", "\n", "\t"]).join(
+            word.lower() if word.isalpha() and word.isupper() and chooser.random() < 0.5 else word
+            for word in words
+        )
+    return "".join(parts)
+
+
+def test_leaves_are_conditions_and_nodes_are_everything() -> None:
+    rule = parse(
+        "NOT (amount_spent > 5 AND $x OR orders_placed MATCHES (date > first_order_date + 7d))"
     )
-    assert ruleset.keys == ("vip", "fans", "there", "born")
-    assert ruleset.expressions == ("AVERAGE average_order_value", "TOP 10% amount_spent")
-    assert ruleset.needs == {"orders", "lines", "refunds"}
-    assert ruleset.fields_of("fans") == {"products_purchased", "customer_tags"}
-    assert ruleset.fields_of("born") == {"anniversary", "metafields.a.b"}
-    assert ruleset.fields_of("there") == {
-        "orders_placed",
-        "orders_placed.location_id",
-        "last_order_date",
-        "first_order_date",
-    }
-    assert pickle.loads(pickle.dumps(ruleset)) == ruleset
+    assert [type(leaf) for leaf in leaves(rule)] == [Condition, Matches]
+    found = [type(node) for node in nodes(rule)]
+    assert found == [
+        *[Not, Or, And, Condition, Name, Number, Variable],
+        *[Matches, Events, Condition, Name, Shifted, Name, Offset],
+    ]
+    assert [type(node) for node in children(rule)] == [Or]
 
 
-def test_frames_that_no_rule_asks_for_are_not_needed() -> None:
-    shop = Shop("UTC", "EUR")
-    assert compile_rules({"a": "customer_tags CONTAINS 'x'"}, shop).needs == {"orders"}
-    assert compile_rules({"a": "number_of_orders = 1"}, shop).needs == {"orders"}
-    assert compile_rules({"a": "amount_spent = 1"}, shop).needs == {"orders", "refunds"}
-    assert compile_rules({"a": "last_order_date > customer_added_date"}, shop).needs == {"orders"}
+def test_rewriting_changes_what_it_is_told_to() -> None:
+    def older(node: Any) -> Any:
+        match node:
+            case Offset(amount, unit):
+                return Offset(amount * 2, unit)
+        return None
+
+    rule = "last_order_date >= {0} AND NOT (orders_placed MATCHES (date < first_order_date {0}))"
+    assert text(rewrite(parse(rule.format("-7d")), older)) == rule.format("-14d")
