@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from segmentd.segmenter.conditions import Conditions
+from segmentd.segmenter.demands import facts as facts_of
 from segmentd.segmenter.evaluate import holds
-from segmentd.segmenter.facts import Events, Facts
-from segmentd.segmenter.fields import FIELDS, FUNCTIONS, NUMERIC, Kind, find_field
+from segmentd.segmenter.evidence import Evidence
+from segmentd.segmenter.facts import Facts
+from segmentd.segmenter.fields import FUNCTIONS, find_field
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.instants import Clock
-from segmentd.segmenter.language import (
-    Condition,
-    Expression,
-    Leaf,
-    Matches,
-    Name,
-    Not,
-    expression_of,
-    leaves,
-    text,
-)
-from segmentd.segmenter.predicates import Bools, Floats
-from segmentd.segmenter.render import money, words
+from segmentd.segmenter.language import And, Expression, Leaf, Member, Not, Or, Variable, leaves
+from segmentd.segmenter.modifiers import notes
+from segmentd.segmenter.remedies import Remedies
+from segmentd.segmenter.render import words
 from segmentd.segmenter.ruleset import Ruleset
-from segmentd.segmenter.thresholds import INSUFFICIENT
+from segmentd.segmenter.scenes import Scene, nothing_later, restricted
+from segmentd.segmenter.spelling import text
+from segmentd.segmenter.standing import PLAIN
 
-MAX_ORDERS = 10
+_LOOKS = 5
+"""So many due instants are looked at for the one that turns a truth."""
+_MOST = 4
+"""Of more conditions together it is not said what would change them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,13 @@ class Explanation:
     """Up to 10 order ids that were used, latest first: ours, or the shop's once ``renamed``."""
     due: datetime | None = None
     """When time alone may change it, on the shop's clock."""
+    until: datetime | None = None
+    """When it does, if nothing else happens; None if that is far away or never."""
+    change: str | None = None
+    """What would change it: ``needs 2 more orders``, ``ends on 2026-08-01 00:00 if nothing is
+    ordered``."""
+    notes: tuple[str, ...] = ()
+    """Of a whole segment: what decides beside its rule."""
     parts: tuple[Explanation, ...] = ()
 
     def renamed(self, names: Mapping[int | str, str]) -> Explanation:
@@ -59,8 +66,24 @@ class Explanation:
         """All orders that it names, here and in its parts."""
         return set(self.orders).union(*(part.used_orders() for part in self.parts))
 
+    def deciding(self) -> Iterator[Explanation]:
+        """The conditions that made it so: all of AND where it holds, or those that failed."""
+        if self.value is not None or not self.parts:
+            yield self
+            return
+        same = [part for part in self.parts if part.holds == self.holds]
+        for part in same or self.parts:
+            yield from part.deciding()
+
+    def to_line(self) -> str:
+        """The deciding conditions with their values, in one line."""
+        told = dict.fromkeys(
+            f"{each.words} ({each.value})" if each.value else each.words for each in self.deciding()
+        )
+        return "; ".join((*told, *self.notes))
+
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: the same names, ``due`` in ISO 8601."""
+        """For JSON: the same names, instants in ISO 8601."""
         return {
             "text": self.text,
             "words": self.words,
@@ -68,6 +91,9 @@ class Explanation:
             "value": self.value,
             "orders": list(self.orders),
             "due": self.due.isoformat() if self.due else None,
+            "until": self.until.isoformat() if self.until else None,
+            "change": self.change,
+            "notes": list(self.notes),
             "parts": [part.to_dict() for part in self.parts],
         }
 
@@ -81,9 +107,13 @@ class Explanation:
             facts.append(f"it is {self.value}")
         if self.orders:
             facts.append("orders " + ", ".join(str(number) for number in self.orders))
-        if self.due:
+        if self.change:
+            facts.append(self.change)
+        if self.due and level == 0 and not self.until:
             facts.append(f"may change on {self.due:%Y-%m-%d %H:%M}")
         yield "  " * level + ("yes  " if self.holds else "no   ") + "; ".join(facts)
+        for note in self.notes:
+            yield "  " * level + f"     {note}"
         for part in self.parts:
             yield from part._lines(level + 1)  # noqa: SLF001 - the same class
 
@@ -91,128 +121,188 @@ class Explanation:
 def explain(
     ruleset: Ruleset, key: str, frames: Frames, now: datetime, thresholds: Mapping[str, str]
 ) -> Explanation:
-    """Explain segment ``key`` for the one profile that ``frames`` hold."""
-    facts = Facts(frames, Clock(ruleset.shop.time_zone, now))
-    currency = ruleset.shop.currency
-    return _Explainer(Conditions(facts, currency, thresholds), currency, thresholds).rule(
-        ruleset.rules[key]
-    )
+    """Explain segment ``key`` for the one profile that ``frames`` hold, as it was known by now."""
+    return Explainer(ruleset, frames, now, thresholds).segment(key)
 
 
-class _Explainer:
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What would turn a truth."""
+
+    by: str | None
+    """What the customer or the shop would have to do."""
+    at: datetime | None
+    """When it turns by itself, if nothing happens."""
+    of_orders: bool
+
+    def sentence(self, *, holds: bool) -> str | None:
+        """As it is told of something that holds, or does not."""
+        idle = "if nothing is ordered" if self.of_orders else "if nothing else changes"
+        if self.at is not None:
+            verb = "ends" if holds else "begins"
+            by_time = f"{verb} on {self.at:%Y-%m-%d %H:%M} {idle}"
+            return by_time if holds or not self.by else f"needs {self.by}; {by_time}"
+        if self.by is None:
+            return None
+        return f"ends with {self.by}" if holds else f"needs {self.by}"
+
+
+class Explainer:
+    """Explains segments for the one profile that ``frames`` hold."""
+
     def __init__(
-        self, conditions: Conditions, currency: str, thresholds: Mapping[str, str]
+        self, ruleset: Ruleset, frames: Frames, now: datetime, thresholds: Mapping[str, str]
     ) -> None:
-        self._conditions = conditions
-        self._facts = conditions.facts
-        self._currency = currency
+        self._ruleset = ruleset
         self._thresholds = thresholds
+        self._scene = Scene(ruleset, frames, now, thresholds)
+        self._conditions = self._scene.conditions
+        self._idle = nothing_later(frames, now)
+        self._later: dict[datetime, Conditions] = {}
+        self._evidence = Evidence(self._conditions, thresholds)
+        self._remedies = Remedies(self._conditions, self._evidence)
+        self._currency = ruleset.shop.currency
 
-    def rule(self, expression: Expression) -> Explanation:
-        """The whole rule: as its topmost part, but only for who is known by now."""
-        node = self._node(expression)
-        due = self._due(expression, self._facts.next_event)
-        known = bool(self._facts.exists[0])
-        value = node.value if known else "a customer that is not known yet"
-        return Explanation(
-            node.text, node.words, node.holds and known, value, node.orders, due, node.parts
+    def segment(self, key: str) -> Explanation:
+        """A whole segment: its rule, what decides beside it, and until when."""
+        rule, turn = self._node(self._ruleset.rules[key])
+        member = bool(self._conditions.members[key][0])
+        known = bool(self._conditions.facts.exists[0])
+        due, at = self._ends(key, member=member) if self._depends(key) else (rule.due, turn.at)
+        if not known:
+            due, at = _instant(self._conditions.facts.next_event), None
+        turn = replace(turn, by=turn.by if known and rule.holds == member else None, at=at)
+        return replace(
+            rule,
+            holds=member,
+            value=rule.value if known else "a customer that is not known yet",
+            due=self._local(_sooner(due, _instant(self._conditions.facts.next_event))),
+            until=at,
+            change=turn.sentence(holds=member),
+            notes=tuple(notes(self._scene, key, self._evidence)),
         )
 
-    def _node(self, expression: Expression) -> Explanation:
-        if isinstance(expression, Condition | Matches):
-            return self._leaf(expression)
-        parts = (expression.part,) if isinstance(expression, Not) else expression.parts
-        return Explanation(
+    def _depends(self, key: str) -> bool:
+        """Whether anything but the rule decides, or what other segments do."""
+        return self._ruleset.standing(key) != PLAIN or bool(self._ruleset.depends(key))
+
+    def _ends(self, key: str, *, member: bool) -> tuple[datetime | None, datetime | None]:
+        """When a membership may change, and when it does if nothing happens."""
+        ruleset = restricted(self._ruleset, [key])
+        scene = Scene(ruleset, self._scene.frames, self._scene.now, self._thresholds)
+        first = due = _instant(scene.decision.due.to_numpy(float))
+        for _ in range(_LOOKS):
+            if due is None:
+                break
+            scene = Scene(ruleset, self._idle, due, self._thresholds)
+            if bool(scene.decision.members[key].iloc[0]) != member:
+                return first, self._local(due)
+            due = _instant(scene.decision.due.to_numpy(float))
+        return first, None
+
+    def _node(self, expression: Expression, depth: int = 0) -> tuple[Explanation, _Turn]:
+        truth = bool(holds(expression, self._conditions)[0])
+        found = [self._node(part, depth) for part in _parts(expression)]
+        turn = self._turn(expression, found, truth=truth)
+        told = Explanation(
             text(expression),
             words(expression, self._currency),
-            bool(holds(expression, self._conditions)[0]),
-            due=self._due(expression),
-            parts=tuple(self._node(part) for part in parts),
+            truth,
+            due=self._local(_due(expression, self._conditions)),
+            until=turn.at,
+            change=turn.sentence(holds=truth),
+            parts=tuple(part for part, _ in found),
         )
+        if isinstance(expression, And | Or | Not | Variable):
+            return told, turn
+        return self._leaf(told, expression, depth), turn
 
-    def _leaf(self, leaf: Leaf) -> Explanation:
-        if isinstance(leaf, Matches):
-            value, orders = self._matched(leaf), self._matched_orders(leaf)
-        else:
-            value, orders = self._value(leaf), self._field_orders(leaf.field)
-        truth = bool(self._conditions.truth(leaf)[0])
-        phrase = words(leaf, self._currency)
-        return Explanation(text(leaf), phrase, truth, value, orders, self._due(leaf))
+    def _leaf(self, told: Explanation, leaf: Leaf, depth: int) -> Explanation:
+        parts: tuple[Explanation, ...] = ()
+        if isinstance(leaf, Member) and depth == 0:
+            parts = (self._node(self._ruleset.rules[leaf.segment], depth + 1)[0],)
+        value, orders = self._evidence.value(leaf), self._evidence.orders(leaf)
+        return replace(told, value=value, orders=orders, parts=parts)
 
-    def _due(self, expression: Expression, *more: Floats) -> datetime | None:
-        found = [self._conditions.due(leaf) for leaf in leaves(expression)]
-        instants = [float(due[0]) for due in (*found, *more) if due is not None]
-        known = [instant for instant in instants if not np.isnan(instant)]
-        return self._local(min(known)) if known else None
+    def _turn(
+        self,
+        expression: Expression,
+        parts: Sequence[tuple[Explanation, _Turn]],
+        *,
+        truth: bool,
+    ) -> _Turn:
+        at = self._turns(expression, truth=truth)
+        turn = _Turn(None, at, any(map(_is_of_orders, facts_of(expression))))
+        match expression:
+            case Variable():
+                return turn
+            case Not():
+                return replace(turn, by=parts[0][1].by)
+            case And() | Or():
+                one_is_enough = isinstance(expression, And) == truth
+                turned = [each.by for part, each in parts if part.holds == truth]
+                return replace(turn, by=_together(turned, one_is_enough=one_is_enough))
+            case _:
+                return replace(turn, by=self._remedies.of(expression))
 
-    def _local(self, instant: float) -> datetime:
-        return datetime.fromtimestamp(instant, UTC).astimezone(self._facts.clock.zone)
+    def _turns(self, expression: Expression, *, truth: bool) -> datetime | None:
+        """When a truth turns by itself, if nothing happens."""
+        due = _due(expression, self._conditions)
+        for _ in range(_LOOKS):
+            if due is None:
+                return None
+            later = self._at(due)
+            if bool(holds(expression, later)[0]) != truth:
+                return self._local(due)
+            due = _due(expression, later)
+        return None
 
-    def _value(self, condition: Condition) -> str:
-        value = self._field(condition.field)
-        other = condition.operands[0] if condition.operands else None
-        if isinstance(other, Name):
-            return f"{value} ({other.value} is {self._field(other.value)})"
-        return value + self._cut(condition)
+    def _at(self, instant: datetime) -> Conditions:
+        """The conditions later, if nothing happens and nobody enters or leaves."""
+        if instant not in self._later:
+            shop = self._ruleset.shop
+            facts = Facts(self._idle, Clock(shop.time_zone, instant, shop.week_start))
+            self._later[instant] = Conditions(facts, shop, self._thresholds)
+            self._later[instant].members = self._conditions.members
+        return self._later[instant]
 
-    def _field(self, name: str) -> str:
-        kind = self._kind(name)
-        if kind in NUMERIC or kind is Kind.DATE:
-            return self._number(kind, float(self._facts.numbers(name)[0]))
-        column = self._facts.terms(name)
-        return ", ".join(column.distinct[column.codes[0]]) or "unknown"
-
-    def _kind(self, name: str) -> Kind:
-        field = find_field(name)
-        return field.kind if field else Kind.ANY
-
-    def _number(self, kind: Kind, value: float) -> str:
-        if np.isnan(value):
-            return "unknown"
-        if kind is Kind.DATE:
-            return f"{self._local(value):%Y-%m-%d %H:%M}"
-        return money(value, self._currency) if kind is Kind.MONEY else f"{value:g}"
-
-    def _cut(self, condition: Condition) -> str:
-        expression = expression_of(condition)
-        if expression is None:
-            return ""
-        cut = self._thresholds.get(expression, INSUFFICIENT)
-        if cut == INSUFFICIENT:
-            return f" ({expression}: too few customers have ordered)"
-        value = self._number(self._kind(condition.field), float(cut.split(" ")[0]))
-        return f" ({expression} is {value})"
-
-    def _matched(self, leaf: Matches) -> str:
-        known = FUNCTIONS[leaf.function].aggregates
-        if self._conditions.events(leaf) is None:
-            return "unknown"
-        asked = [p.field for p in leaf.parameters if p.field in known] or ["count"]
-        return ", ".join(f"{known[name].words} {self._aggregate(leaf, name)}" for name in asked)
-
-    def _aggregate(self, leaf: Matches, name: str) -> str:
-        kind = FUNCTIONS[leaf.function].aggregates[name].kind
-        return self._number(kind, float(self._conditions.aggregate(leaf, name)[0]))
-
-    def _matched_orders(self, leaf: Matches) -> tuple[int, ...]:
-        events = self._conditions.events(leaf)
-        return _latest(events, self._conditions.rows(leaf)) if events else ()
-
-    def _field_orders(self, name: str) -> tuple[int, ...]:
-        needs = FIELDS[name].needs if name in FIELDS else ()
-        if not needs:
-            return ()
-        if name.startswith("refund"):
-            return _latest(self._facts.refunds, np.ones(len(self._facts.refunds.rows), bool))
-        orders = self._facts.orders
-        if name in {"first_order_date", "last_order_date"}:
-            return _latest(orders, orders.placed == self._facts.numbers(name)[0])
-        used = _latest(orders, np.ones(len(orders.rows), bool))
-        return used[:1] if name == "last_order_country" else used
+    def _local(self, instant: datetime | None) -> datetime | None:
+        return instant and instant.astimezone(self._conditions.facts.clock.zone)
 
 
-def _latest(events: Events, rows: Bools) -> tuple[int, ...]:
-    """Distinct orders of some rows, latest first."""
-    order_ids, placed = events.ints("order_id")[rows], events.placed[rows]
-    latest_first = np.lexsort((-order_ids, -placed))
-    return tuple(dict.fromkeys(order_ids[latest_first].tolist()))[:MAX_ORDERS]
+def _parts(expression: Expression) -> Sequence[Expression]:
+    match expression:
+        case And(parts) | Or(parts):
+            return parts
+        case Not(part):
+            return (part,)
+    return ()
+
+
+def _together(turned: Sequence[str | None], *, one_is_enough: bool) -> str | None:
+    """What would turn one part, or all of them."""
+    known = list(dict.fromkeys(by for by in turned if by))
+    if not known or len(known) > _MOST or (None in turned and not one_is_enough):
+        return None
+    return (" or " if one_is_enough else " and ").join(known)
+
+
+def _due(expression: Expression, conditions: Conditions) -> datetime | None:
+    """When time alone may change a condition."""
+    found = [conditions.due(leaf) for leaf in leaves(expression)]
+    return _instant(np.concatenate([due for due in found if due is not None] or [np.empty(0)]))
+
+
+def _instant(dues: npt.NDArray[Any]) -> datetime | None:
+    known = dues[~np.isnan(dues)]
+    return datetime.fromtimestamp(math.ceil(known.min()), UTC) if len(known) else None
+
+
+def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((each for each in (one, other) if each is not None), default=None)
+
+
+def _is_of_orders(name: str) -> bool:
+    field = find_field(name)
+    needs = field.needs if field else FUNCTIONS[name].needs if name in FUNCTIONS else ()
+    return "orders" in needs

@@ -31,15 +31,16 @@ def test_a_rule_of_several_conditions() -> None:
     )
     assert told.to_text().splitlines() == [
         "yes  amount spent is at least 20 EUR and not (last order is over 30 days ago"
-        " or tag list contains 'x'); may change on 2026-08-01 00:00",
-        "  yes  amount spent is at least 20 EUR; it is 20.00 EUR; orders 1, 2",
+        " or tag list contains 'x'); ends on 2026-08-01 00:00 if nothing is ordered",
+        "  yes  amount spent is at least 20 EUR; it is 20.00 EUR; orders 1, 2;"
+        " ends with 0.01 EUR given back",
         "  yes  not (last order is over 30 days ago or tag list contains 'x');"
-        " may change on 2026-08-01 00:00",
+        " ends on 2026-08-01 00:00 if nothing is ordered",
         "    no   last order is over 30 days ago or tag list contains 'x';"
-        " may change on 2026-08-01 00:00",
+        " needs the tag 'x' put on; begins on 2026-08-01 00:00 if nothing is ordered",
         "      no   last order is over 30 days ago; it is 2026-07-01 10:00; orders 1;"
-        " may change on 2026-08-01 00:00",
-        "      no   tag list contains 'x'; it is VIP, wholesale",
+        " begins on 2026-08-01 00:00 if nothing is ordered",
+        "      no   tag list contains 'x'; it is VIP, wholesale; needs the tag 'x' put on",
     ]
 
 
@@ -53,10 +54,10 @@ def test_a_function_names_the_orders_that_matched() -> None:
         Person(1, orders=orders),
     )
     assert told.holds
-    assert told.value == "number of orders 4, total 20.00 EUR"
+    assert told.value == "number of orders 4, total of the money for the line 20.00 EUR"
     assert told.orders == (7, 5, 3, 1)
     assert told.due is None
-    unfilled = why("storefront.product_viewed MATCHES ()", Person(1))
+    unfilled = why("product_reviews MATCHES ()", Person(1))
     assert (unfilled.holds, unfilled.value, unfilled.orders) == (False, "unknown", ())
 
 
@@ -128,6 +129,9 @@ def test_as_json() -> None:
         "value": "2026-07-01 12:00",
         "orders": [1],
         "due": "2026-08-01T00:00:00+02:00",
+        "until": "2026-08-01T00:00:00+02:00",
+        "change": "ends on 2026-08-01 00:00 if nothing is ordered",
+        "notes": [],
         "parts": [],
     }
 
