@@ -108,10 +108,16 @@ class Clock:
         if not known.any():
             return instants.copy()
         # no zone is more than a day away from UTC
-        utc = np.where(known, instants, self.now) // 86_400 + EPOCH
-        begins, ends = self.starts(utc), self.starts(utc + 1)
-        days = utc - 1 + (instants >= begins) + (instants >= ends)
-        return np.where(known, days, np.nan)
+        utc = np.where(known, instants, self.now) // 86_400
+        first = utc.min()
+        places = (utc - first).astype(np.int64)
+        midnights = np.zeros(int(places.max()) + 2)
+        for place in np.flatnonzero(np.bincount(places)):
+            for near in (place, place + 1):
+                midnights[near] = day_start(self.zone, int(first + near) + EPOCH)
+        begun = (instants >= midnights[places]).astype(np.float64)
+        begun += instants >= midnights[places + 1]
+        return np.where(known, utc + (EPOCH - 1) + begun, np.nan)
 
     def starts(self, days: Floats) -> Floats:
         """When days (ordinals) begin, in epoch seconds; NaN stays."""
