@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fake_connectors import ListsSettings, ShopSettings
-from segmentd.config import Config, Web, load_config
+from segmentd.config import Config, Shop, Web, load_config
 from segmentd.domain.errors import ConfigError
 from segmentd.domain.ledger import Guard
 from segmentd.domain.segments import PushTo, Segment
@@ -40,7 +40,7 @@ def load(text: str) -> Config:
 def test_a_whole_configuration(folder: Path) -> None:
     config = load(
         'paused = true\n[store]\nurl = "postgresql+psycopg://me@db/shop"\n'
-        '[shop]\ntime_zone = "Europe/Berlin"\ncurrency = "EUR"\n'
+        '[shop]\ntime_zone = "Europe/Berlin"\ncurrency = "EUR"\nweek_start = "sunday"\n'
         "[web]\nport = 0\n[guard]\nfloor = 5\nshare_of_all = 0.5\n"
         + SHOP
         + 'token_env = "T"\nevery = "2m"\n'
@@ -52,7 +52,7 @@ def test_a_whole_configuration(folder: Path) -> None:
     )
     assert config.paused
     assert config.store_url == "postgresql+psycopg://me@db/shop"
-    assert (config.shop.time_zone, config.shop.currency) == ("Europe/Berlin", "EUR")
+    assert config.shop == Shop("Europe/Berlin", "EUR", week_start=6)
     assert config.web == Web("127.0.0.1", 0)
     assert config.guard == Guard(5, 0.2, 0.5)
     assert config.sources["main"].every == timedelta(minutes=2)
@@ -144,8 +144,8 @@ WRONG = {
     ),
     "unknown top key": (
         "zzz = 1\n",
-        'segmentd.toml: no table or key is called "zzz"; known: destinations, guard, include, '
-        "paused, segments, shop, sources, store, web",
+        'segmentd.toml: no table or key is called "zzz"; known: conditions, destinations, guard, '
+        "include, paused, segments, sets, shop, sources, store, variables, web",
     ),
     "a table that is a value": ("store = 5\n", "segmentd.toml: [store] must be a table"),
     "a source that is a value": (
@@ -333,10 +333,6 @@ WRONG = {
         "[segments.vip]\nwhere = 5\n",
         'segmentd.toml: [segments.vip] key "where" must be a text in quotes',
     ),
-    "preset": (
-        '[segments.vip]\npreset = "lapsed"\n',
-        'segmentd.toml: [segments.vip] key "preset": presets are not available yet; write "where"',
-    ),
     "misspelt segment key": (
         VIP + 'titel = "VIP"\n',
         'segmentd.toml: [segments.vip] has no key "titel"; did you mean "title"?',
@@ -438,9 +434,9 @@ def test_a_segment_in_two_files(folder: Path) -> None:
         load('include = ["more.toml"]\n' + VIP)
 
 
-def test_only_segments_may_be_included(folder: Path) -> None:
+def test_only_what_is_about_segments_may_be_included(folder: Path) -> None:
     (folder / "more.toml").write_text("paused = true")
-    with pytest.raises(ConfigError, match=r'^more\.toml: only segments may be .*, not "paused"$'):
+    with pytest.raises(ConfigError, match=r'^more\.toml: only segments, .* may be .*not "paused"$'):
         load('include = ["more.toml"]\n')
 
 
