@@ -54,7 +54,7 @@ def test_a_function_names_the_orders_that_matched() -> None:
         Person(1, orders=orders),
     )
     assert told.holds
-    assert told.value == "number of orders 4, total of the money for the line 20.00 EUR"
+    assert told.value == "number of orders 4, total 20.00 EUR"
     assert told.orders == (7, 5, 3, 1)
     assert told.due is None
     unfilled = why("product_reviews MATCHES ()", Person(1))
