@@ -54,6 +54,7 @@ _OPEN = ("metafields.facts.birth_date", "metafields.my-app.vip", "meta.level", "
 _UNITS = ("DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
 _WHICH = ("LAST", "THIS", "NEXT")
 _PLACE = "customer_within_distance"
+_AGGREGATES = {name: function.aggregates for name, function in FUNCTIONS.items()}
 _EVENTS = [name for name in FUNCTIONS if name != _PLACE]
 _TIMED = [name for name, function in FUNCTIONS.items() if "date" in function.properties]
 _BY_KIND: Mapping[Kind, list[str]] = {
@@ -105,7 +106,7 @@ class Trees:
     def _matches(self) -> Matches:
         name = self._one(*_EVENTS)
         function = FUNCTIONS[name]
-        totals = [self._total(function) for _ in range(self._one(0, 0, 1, 2))]
+        totals = [self._total(name) for _ in range(self._one(0, 0, 1, 2))]
         filters = [self._filter(function) for _ in range(self._one(0, 1, 2))]
         events = Events(name, self._argument(function), (*filters, *totals))
         return Matches(events, self._no())
@@ -155,9 +156,9 @@ class Trees:
         assert field is not None
         return self._about(Name(name), field, single=True)
 
-    def _total(self, function: Function) -> Condition:
-        name = self._one(*function.aggregates)
-        return self._about(Name(name), function.aggregates[name], single=False, relative=False)
+    def _total(self, function: str) -> Condition:
+        name = self._one(*_AGGREGATES[function])
+        return self._about(Name(name), _AGGREGATES[function][name], single=False, relative=False)
 
     # subjects
 
@@ -180,8 +181,8 @@ class Trees:
         return self._one(call, Call(self._one("ENTERED", "LEFT"), self._one(*SEGMENTS)))
 
     def _aggregate(self) -> tuple[Aggregate, Field]:
-        events = self._events([name for name in _EVENTS if FUNCTIONS[name].aggregates])
-        aggregates = FUNCTIONS[events.function].aggregates
+        events = self._events(_EVENTS)
+        aggregates = _AGGREGATES[events.function]
         name = self._one(*aggregates)
         rolls = name == "count" or name.startswith("sum_")
         every = self._one(None, Duration(90, "d"), Duration(1, "m")) if rolls else None
