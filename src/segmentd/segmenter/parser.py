@@ -144,7 +144,8 @@ class _Builder(Transformer[Token, Expression]):
         return Not(part[0]), _deeper(part, token)
 
     def group(self, token: Token, part: Nested) -> Nested:
-        return part[0], _deeper(part, token)
+        # others are no deeper for it: NOT ( … ) is what NOT alone is written as
+        return (part[0], _deeper(part, token)) if isinstance(part[0], And | Or) else part
 
     def named(self, token: Token) -> Nested:
         return Variable(token[1:], at=_at(token)), 0

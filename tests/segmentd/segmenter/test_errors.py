@@ -10,6 +10,7 @@ from segmentd.domain.errors import ConfigError, RuleError
 from segmentd.segmenter.check import check
 from segmentd.segmenter.parser import parse
 from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.segmenter.spelling import text
 
 SHOP = Shop("Europe/Berlin", "EUR")
 OPERATORS = "an operator such as =, >=, IN, CONTAINS, BETWEEN or MATCHES"
@@ -363,12 +364,21 @@ def _refused(rule: str) -> str:
 
 
 def test_depth_is_limited() -> None:
-    deep = "(" * 64 + "orders_placed MATCHES (date > -3d)" + ")" * 64
+    condition = "orders_placed MATCHES (date > -3d)"
+    deep = f"({condition} OR " * 64 + condition + ")" * 64
     check(parse(deep))
     message = "the rule is nested more than 64 levels deep"
-    assert _refused(f"({deep})") == f"line 1, column 1: {message}"
-    assert message in _refused("NOT " * 65 + "number_of_orders = 1")
-    assert message in _refused("(" * 9_000 + "number_of_orders = 1" + ")" * 9_000)
+    assert _refused(f"({deep} AND {condition})") == f"line 1, column 1: {message}"
+    assert message in _refused("NOT " * 65 + condition)
+    assert message in _refused("(number_of_orders = 1 OR " * 700 + condition + ")" * 700)
+
+
+@pytest.mark.parametrize("levels", [1, 63, 64])
+def test_what_is_deep_can_be_written_again(levels: int) -> None:
+    for begin, end in (("NOT ", ""), ("NOT (", ")"), ("(segment('a') AND ", ")")):
+        tree = parse(begin * levels + "orders_placed MATCHES ()" + end * levels)
+        assert parse(text(tree)) == tree
+    assert parse("(" * 9_000 + "segment('a')" + ")" * 9_000) == parse("segment('a')")
 
 
 @pytest.mark.parametrize("levels", [9, 300, 500])
