@@ -60,6 +60,7 @@ def asked(history: list[Membership], *, member: bool) -> tuple[int | None, int |
         (times(10, NOW), False, (10, NOW)),
         (times(10, NOW), True, (NOW, NOW)),
         (times(NOW, None), True, (NOW, None)),
+        (times(NOW, None), False, (NOW, NOW)),
         (times(NOW + 1, None), False, (None, None)),
         (times(10, 20, NOW + 1, NOW + 2), False, (10, 20)),
         # rows of other segments, and rows that are not in the order of time

@@ -18,7 +18,7 @@ from segmentd.segmenter.facts import Facts
 from segmentd.segmenter.instants import Clock
 from segmentd.segmenter.language import Sample
 from segmentd.segmenter.predicates import Bools
-from segmentd.segmenter.samples import sampled
+from segmentd.segmenter.samples import _cut, sampled
 from segmenter_oracle.histories import Person, frames
 
 COUNT = 4_000
@@ -54,6 +54,12 @@ def test_a_part_has_about_its_size(crowd: Facts, percent: str) -> None:
 def test_nobody_and_everybody(crowd: Facts) -> None:
     assert part(crowd, "0", "100").all()
     assert not (part(crowd, "0", "50") & part(crowd, "50", "100")).any()
+
+
+@pytest.mark.parametrize("hundredths", [0, 1, 3_333, 5_000, 9_999, 10_000])
+def test_the_cut_is_the_first_hash_that_is_not_below(hundredths: int) -> None:
+    cut = _cut(Decimal(hundredths) / 100)
+    assert Fraction(cut - 1, 2**64) < Fraction(hundredths, 10_000) <= Fraction(cut, 2**64)
 
 
 @given(st.lists(st.integers(1, 9_999), max_size=6, unique=True))
