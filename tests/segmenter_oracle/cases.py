@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -51,7 +51,10 @@ class Crowd:
         self.now = int(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp())
         self.shop = Shop(zone, "EUR", week_start=seed % 7)
         self.people = Inventor(seed, self.zone, self.now).people(people, list(SEGMENTS))
-        self.random = random.Random(seed)
+
+    @cached_property
+    def frames(self) -> Frames:
+        return frames(self.people, CATALOGUE)
 
     def world(self, instant: int, thresholds: Mapping[str, str]) -> World:
         return World(instant, self.zone, thresholds, week_start=self.shop.week_start)
@@ -60,13 +63,15 @@ class Crowd:
 class Case:
     """Rules about the people of a shop, and the store-relative values that they need."""
 
-    def __init__(self, crowd: Crowd, rules: Sequence[str]) -> None:
+    def __init__(
+        self, crowd: Crowd, rules: Sequence[str], segments: Mapping[str, str] = SEGMENTS
+    ) -> None:
         self.crowd = crowd
         self.now = crowd.now
         self.people = crowd.people
         named = {f"rule{number}": rule for number, rule in enumerate(rules)}
-        self.ruleset: Ruleset = compile_rules({**SEGMENTS, **named}, crowd.shop)
-        self.frames = frames(self.people, CATALOGUE)
+        self.ruleset: Ruleset = compile_rules({**segments, **named}, crowd.shop)
+        self.frames = crowd.frames
         self.thresholds = cuts(self.ruleset, self.frames, at(self.now))
 
     def decision(self, instant: float, known: Frames | None = None) -> Decision:
@@ -92,6 +97,7 @@ class Case:
                 found.append(Ranked(person.id, Fraction(value), len(orders), last))
         return found
 
+    @cached_property
     def differences(self) -> list[tuple[str, Person]]:
         """Rules and people for whom the segmenter and the plain evaluator say different things."""
         got = self.decision(self.now).members

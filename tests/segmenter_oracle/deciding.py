@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import cache
 
 from segmentd.domain.segments import ExclusiveSet, Segment
 from segmentd.segmenter.language import Condition
@@ -13,6 +14,8 @@ from segmenter_oracle.facts import is_known
 from segmenter_oracle.happenings import counted_orders
 from segmenter_oracle.histories import Membership, Person
 from segmenter_oracle.plain import Asked, within
+
+parsed = cache(parse)
 
 
 def decide(
@@ -80,26 +83,28 @@ class Decided:
         row = self._open(segment.key)
         if row is None:
             return False
-        since = self.world.now if row.lapsing_at is None else row.lapsing_at
+        since = self.world.now if row.lapsing_at is None else min(row.lapsing_at, self.world.now)
         return self.world.now < since + segment.grace * 86_400
 
     def _kept(self, segment: Segment) -> bool:
-        if self.asked.truth(parse(segment.where)):
+        if self.asked.truth(parsed(segment.where)):
             return True
         if not segment.stays or self._open(segment.key) is None:
             return False
-        return self.asked.truth(parse(segment.stays))
+        return self.asked.truth(parsed(segment.stays))
 
     def _open(self, key: str) -> Membership | None:
-        """The stored membership."""
-        rows = [row for row in self.person.memberships if row.segment == key]
-        return next((row for row in rows if row.left_at is None), None)
+        """The stored membership that goes on."""
+        now = self.world.now
+        begun = [row for row in self.person.memberships if row.entered_at <= now]
+        rows = [row for row in begun if row.left_at is None or row.left_at > now]
+        return next((row for row in rows if row.segment == key), None)
 
     def _is_within_limit(self, segment: Segment) -> bool:
         if segment.limit is None:
             return True
         cut = self.world.thresholds[f"LIMIT {segment.limit.count} {segment.key}"]
-        ranking = parse(f"{segment.limit.by} IN TOP 1%")
+        ranking = parsed(f"{segment.limit.by} IN TOP 1%")
         assert isinstance(ranking, Condition)
         value = self.asked.value(ranking.subject)
         if value is None:

@@ -82,10 +82,15 @@ def _is_abandoned(checkout: Happening, orders: Sequence[Order], world: World) ->
     return not any(order.placed_at > checkout.at for order in orders)
 
 
-def _when(one: Happening) -> tuple[int, int]:
+def _when(one: Happening) -> tuple[int, int, int, int]:
+    """Lines of one order are told apart by product (unknown ones first) and money, refunds of one
+    second by money: the order of rows decides nothing."""
+    if one.line:
+        product = one.line.product.id if one.line.product else -1
+        return one.at, one.ordered.id, product, one.line.amount
     if one.order:
-        return one.at, one.order.id
-    return one.at, one.happened.id
+        return one.at, one.order.id, 0, one.refund or 0
+    return one.at, one.happened.id, 0, 0
 
 
 # properties
@@ -248,7 +253,7 @@ def _different(operation: str, values: list[Any], kind: Kind) -> Any:
                 times[term] = times.get(term, 0) + 1
     if operation == "distinct":
         return len(times)
-    return Fraction(max(times.values(), default=0), len(values)) if values else None
+    return Fraction(max(times.values()), len(values)) if times else None
 
 
 def _same(value: Any, kind: Kind) -> Any:

@@ -212,7 +212,7 @@ class Phrases:
             self.date(subject, others=0),
             f"{subject} {self.of(*_COMPARED)} {self.of(*numbers)}",
             f"{subject} {self.no()}BETWEEN {self.of(*numbers)} AND {self.of(*numbers)}",
-            f"{subject} {self.no()}IN ({self.of(*numbers)}, '{self.of(*choices)}')",
+            f"{subject} {self.no()}IN ({self.of(*numbers)}, {self.of(*numbers)})",
             f"{subject} {self.of('=', '!=')} {self.of('true', 'false')}",
         )
 

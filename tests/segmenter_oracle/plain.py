@@ -180,7 +180,8 @@ class Asked:
         if isinstance(operands[0], Text):
             return text_holds(condition, field, [text])
         if isinstance(operands[0], Truth):
-            return text.casefold() == str(operands[0].value).casefold()
+            truth = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+            return truth.get(text.strip().casefold()) == operands[0].value
         if isinstance(operands[0], Number):
             number = written_number(text)
             numbers = [self._number(operand, condition, Kind.COUNT) for operand in operands]
@@ -312,12 +313,16 @@ class Asked:
         assert length
         found = self.found(events)
 
+        days = [self.world.day(one.at) for one in found]
+
         def value(first: date, last: date) -> Any:
-            inside = [one for one in found if first <= self.world.day(one.at) <= last]
+            inside = [one for one, day in zip(found, days, strict=True) if first <= day <= last]
             return aggregate(events, rolling.name, inside, self.person, self.world)
 
+        if not found:
+            return 0
         since = self._first_day(events)
-        if since is None and found:
+        if since is None:
             since = self.world.day(found[0].at)
         return least_of_any_window(length, since, value, self.world)
 

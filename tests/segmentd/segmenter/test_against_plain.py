@@ -26,50 +26,52 @@ from segmenter_oracle.rules import Rules
 from segmenter_oracle.statistics import Ranked, chosen, statistic
 
 PEOPLE = 30
-RULES = 60
 
 
 @cache
-def made(number: int) -> Case:
-    chooser = random.Random(number)
-    rules = [Rules(chooser, list(SEGMENTS)).rule(depth=2) for _ in range(RULES)]
-    return Case(Crowd(number, PEOPLE), rules)
-
-
-@pytest.fixture(params=range(len(PLACES)))
-def case(request: pytest.FixtureRequest) -> Case:
-    return made(request.param)
+def made(number: int, rules: int) -> Case:
+    chooser = random.Random(f"{number} {rules}")
+    texts = [Rules(chooser, list(SEGMENTS)).rule(depth=2) for _ in range(rules)]
+    return Case(Crowd(number, PEOPLE), texts)
 
 
 @pytest.fixture(params=range(2 * len(PLACES)))
-def any_case(request: pytest.FixtureRequest) -> Case:
-    return made(request.param)
+def case(request: pytest.FixtureRequest) -> Case:
+    return made(request.param, rules=32)
+
+
+@pytest.fixture(params=range(len(PLACES)))
+def small_case(request: pytest.FixtureRequest) -> Case:
+    """Few rules, so that it is long until somebody is due."""
+    return made(request.param, rules=7)
 
 
 def smallest(case: Case) -> list[tuple[str, int]]:
     """The conditions behind the differences of a case, and for whom they differ."""
-    wrong = {key for key, _ in case.differences()}
+    wrong = {key for key, _ in case.differences}
     asked = {text(leaf) for key in wrong for leaf in leaves(case.ruleset.rules[key])}
     alone = Case(case.crowd, sorted(asked))
-    return [(text(alone.ruleset.rules[key]), who.id) for key, who in alone.differences()]
+    return [(text(alone.ruleset.rules[key]), who.id) for key, who in alone.differences]
 
 
-def test_every_membership_is_what_the_plain_evaluator_says(any_case: Case) -> None:
-    if any_case.differences():
-        assert smallest(any_case) == []
-    assert any_case.differences() == []
+def test_every_membership_is_what_the_plain_evaluator_says(case: Case) -> None:
+    if case.differences:
+        assert smallest(case) == []
+    assert case.differences == []
 
 
-def test_rules_tell_people_apart(case: Case) -> None:
+def test_rules_tell_people_apart() -> None:
     """What holds for everybody or for nobody would prove little."""
-    members = case.decision(case.now).members
-    assert (members.any() & ~members.all()).mean() > 0.4
+    cases = [made(number, rules=32) for number in range(len(PLACES))]
+    tables = [case.decision(case.now).members for case in cases]
+    apart = [bool(table[key].any() and not table[key].all()) for table in tables for key in table]
+    assert sum(apart) > 0.5 * len(apart)
 
 
-def test_values_of_the_whole_store(any_case: Case) -> None:
-    for name, subject in any_case.ruleset.relatives.items():
+def test_values_of_the_whole_store(case: Case) -> None:
+    for name, subject in case.ruleset.relatives.items():
         words = name.removesuffix(f" {subject_text(subject)}")
-        people, cut = any_case.population(subject), any_case.thresholds[name]
+        people, cut = case.population(subject), case.thresholds[name]
         if "%" not in words:
             expected = statistic(words, [each.value for each in people])
             got = None if cut == "insufficient" else pytest.approx(float(cut))
@@ -86,7 +88,10 @@ def inside(name: str, cut: str, people: list[Ranked]) -> set[int]:
     return set(table["profile_id"][within(name, cut, table)])
 
 
-def test_a_second_look_changes_nothing_and_nobody_changes_before_being_due(case: Case) -> None:
+def test_a_second_look_changes_nothing_and_nobody_changes_before_being_due(
+    small_case: Case,
+) -> None:
+    case = small_case
     people = as_of(case.people, case.now)
     first = case.decision(case.now, frames(people, CATALOGUE))
     stored = frames(after_pass(people, first, case.now), CATALOGUE)
@@ -117,8 +122,8 @@ def test_a_date_changes_its_truth_at_the_very_instant_that_is_due(number: int) -
     ]
     phrases = Phrases(chooser, lambda: "first_order_date")
     found = 0
-    for _ in range(12):
-        case = Case(crowd, [phrases.moving_date("last_order_date")])
+    for _ in range(8):
+        case = Case(crowd, [phrases.moving_date("last_order_date")], segments={})
         due = case.decision(case.now).due.to_dict()
         for person in case.people:
             instant = due[person.id]
@@ -126,9 +131,9 @@ def test_a_date_changes_its_truth_at_the_very_instant_that_is_due(number: int) -
                 found += 1
                 truths = [case.plainly("rule0", person, int(instant) - n) for n in (0, 1)]
                 assert truths[0] != truths[1], (text(case.ruleset.rules["rule0"]), at(instant))
-    assert found > 50
+    assert found > 30
 
 
-def test_the_text_of_a_rule_means_the_rule(any_case: Case) -> None:
-    for rule in any_case.ruleset.rules.values():
+def test_the_text_of_a_rule_means_the_rule(case: Case) -> None:
+    for rule in case.ruleset.rules.values():
         assert parse(text(rule)) == rule

@@ -149,12 +149,12 @@ def test_segments_that_reference_each_other_are_refused_by_name() -> None:
         "first": "segment('second')",
         "second": "NOT segment('third')",
         "third": "ENTERED segment('first') >= -7d",
-        "other": "number_of_orders = 1",
+        "bystander": "number_of_orders = 1",
     }
     with pytest.raises(RuleError) as error:
         compile_rules(rules, Shop("UTC", "EUR"))
     assert all(name in error.value.message for name in ("first", "second", "third"))
-    assert "other" not in error.value.message
+    assert "bystander" not in error.value.message
 
 
 @pytest.mark.parametrize(
