@@ -122,16 +122,13 @@ class Pending:
 class Evaluated:
     """The outcome for a partition of profiles, ready to be stored.
 
-    ``members``: one boolean column per segment key, index ``profile_id``. ``due``: float64 epoch
-    seconds, NaN for never, same index. ``values``: float64 columns named by the text of a
-    store-relative expression, plus ``orders`` and ``last_order_at`` for breaking ties; same index.
-    ``lapsing``: for each segment with grace a float64 column, same index: the instant since which
-    somebody is a member only by grace, NaN for everybody else.
+    All have the index ``profile_id``. ``members``: one boolean column per segment key. ``due``:
+    float64 epoch seconds, NaN for never. ``lapsing``: for each segment with grace a float64 column,
+    the instant since which somebody is a member only by grace, NaN for everybody else.
     """
 
     members: pd.DataFrame
     due: pd.Series[float]
-    values: pd.DataFrame
     lapsing: pd.DataFrame
 
 
@@ -178,7 +175,11 @@ class SegmentPort(Protocol):
         """Segment key → rule version that the stored memberships were made with."""
 
     def save_values(self, lease: Lease, values: pd.DataFrame) -> None:
-        """Store the store-relative values of a partition (see Evaluated.values)."""
+        """Store what store-relative thresholds of a partition are computed from.
+
+        Index ``profile_id``; float64 columns named by the thresholds, plus ``orders`` and
+        ``last_order_at`` for breaking ties.
+        """
 
     def values(self, expression: str) -> pd.DataFrame:
         """All stored values of one expression: ``profile_id, value, orders, last_order_at``, of

@@ -115,24 +115,11 @@ def segment(
     )
 
 
-def everybody(
-    store: SegmentPort, ruleset: Ruleset, now: datetime, thresholds: Mapping[str, str] | None
-) -> Iterator[Evaluated]:
-    """Evaluate all profiles, range by range; ``thresholds`` None computes the values only."""
-    work = partial(evaluate_frames, ruleset, now=now, thresholds=thresholds)
-    yield from _each_range(store, store.ranges(RANGE), ruleset.needs, work)
-
-
 def evaluate_frames(
-    ruleset: Ruleset, frames: Frames, now: datetime, thresholds: Mapping[str, str] | None
+    ruleset: Ruleset, frames: Frames, now: datetime, thresholds: Mapping[str, str]
 ) -> Evaluated:
-    """One partition: the values where ``thresholds`` is None, else members and due instants."""
-    if thresholds is None:
-        values = evaluation.values(ruleset, frames, now)
-        nothing = values.iloc[:, :0]
-        return Evaluated(nothing, values["orders"].iloc[:0], values, nothing)
-    members, due, lapsing = evaluation.evaluate(ruleset, frames, now, thresholds)
-    return Evaluated(members, due, members.iloc[:, :0], lapsing)
+    """Decide for one partition."""
+    return Evaluated(*evaluation.evaluate(ruleset, frames, now, thresholds))
 
 
 def _each_range(

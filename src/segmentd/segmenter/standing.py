@@ -112,24 +112,24 @@ class Past:
         left = memberships["left_at"] <= now
         open_ = memberships[(memberships["entered_at"] <= now) & ~left]
         positions = index.get_indexer(pd.Index(open_["profile_id"].to_numpy(np.int64)))
-        self._open = open_.assign(position=positions)[positions >= 0]
+        placed = open_.assign(position=positions)[positions >= 0]
+        self._rows = dict(iter(placed.groupby("segment", sort=False)))
         self._size = len(index)
 
     def was(self, key: str) -> Bools:
         """Who is a member."""
         result = np.zeros(self._size, bool)
-        result[self._of(key)["position"].to_numpy()] = True
+        if key in self._rows:
+            result[self._rows[key]["position"].to_numpy()] = True
         return result
 
     def lapsing(self, key: str) -> Floats:
         """Since when a member is one only by grace (epoch seconds), NaN for who is not."""
-        rows = self._of(key)
         result = np.full(self._size, np.nan)
-        result[rows["position"].to_numpy()] = rows["lapsing_at"].to_numpy(np.float64)
+        if key in self._rows:
+            rows = self._rows[key]
+            result[rows["position"].to_numpy()] = rows["lapsing_at"].to_numpy(np.float64)
         return result
-
-    def _of(self, key: str) -> pd.DataFrame:
-        return self._open[self._open["segment"] == key]
 
 
 @dataclass(frozen=True, slots=True)

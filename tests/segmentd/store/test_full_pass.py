@@ -7,21 +7,23 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TypeVar
 
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal, assert_series_equal
 
 from segmentd.domain.errors import TransientError
-from segmentd.pipeline.ports import Evaluated
-from segmentd.pipeline.segment import evaluate_frames
+from segmentd.segmenter.evaluate import evaluate, values
+from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.ruleset import Shop as RuleShop
 from segmentd.segmenter.ruleset import compile_rules
 from segmentd.store import Store, open_store
 from shop_in_store import NOW, Shop, customer, order
 
+T = TypeVar("T")
 RULES = compile_rules(
     {"many": "number_of_orders >= 2", "above": "amount_spent > STORE AVERAGE"},
     RuleShop("Europe/Berlin", "EUR"),
@@ -33,44 +35,34 @@ def fill(shop: Shop) -> None:
     shop.save(*(order(f"o{n}", str(n % 5 + 1), total=100 * n) for n in range(1, 16)))
 
 
-def ask(store: Store, size: int, cuts: Mapping[str, str] | None) -> Iterator[Evaluated]:
-    work = partial(evaluate_frames, RULES, now=NOW, thresholds=cuts)
+def ask(store: Store, size: int, work: Callable[[Frames], T]) -> Iterator[T]:
     return store.full_pass(store.ranges(size), RULES.needs, work)
-
-
-def whole(parts: Sequence[Evaluated]) -> tuple[pd.DataFrame, pd.Series[float], pd.DataFrame]:
-    return (
-        pd.concat([part.members for part in parts]),
-        pd.concat([part.due for part in parts]),
-        pd.concat([part.values for part in parts]),
-    )
 
 
 def test_workers_find_what_this_process_finds(shop: Shop, store: Store) -> None:
     fill(shop)
     frames = store.frames(range(1, 100))
-    values = list(ask(store, 4, None))
-    assert len(values) == len(store.ranges(4)) == 3
-    here = evaluate_frames(RULES, frames, NOW, None)
-    assert_frame_equal(whole(values)[2], here.values)
-    cut = {"AVERAGE amount_spent": "1000"}
-    members, due, _ = whole(list(ask(store, 4, cut)))
-    here = evaluate_frames(RULES, frames, NOW, cut)
-    assert_frame_equal(members, here.members)
-    assert_series_equal(due, here.due)
+    collect = partial(values, RULES, now=NOW)
+    found = list(ask(store, 4, collect))
+    assert len(found) == len(store.ranges(4)) == 3
+    assert_frame_equal(pd.concat(found), collect(frames))
+    decide = partial(evaluate, RULES, now=NOW, thresholds={"AVERAGE amount_spent": "1000"})
+    parts = list(ask(store, 4, decide))
+    assert_frame_equal(pd.concat([part.members for part in parts]), decide(frames).members)
+    assert_series_equal(pd.concat([part.due for part in parts]), decide(frames).due)
     store.close()
 
 
 def test_a_worker_that_dies_is_no_bug_of_the_rules(file_url: str) -> None:
     with open_store(file_url) as store:
         fill(Shop(store))
-        parts = ask(store, 1, None)
+        parts = ask(store, 1, repr)
         next(parts)
         for process in multiprocessing.active_children():
             process.kill()
         with pytest.raises(TransientError, match="worker process"):
             list(parts)
-        assert len(list(ask(store, 5, None))) == 2
+        assert len(list(ask(store, 5, repr))) == 2
     assert multiprocessing.active_children() == []
 
 

@@ -55,7 +55,6 @@ class Publisher:
         part = Evaluated(
             pd.DataFrame(columns, index=index, dtype=bool),
             pd.Series([(due or {}).get(p, np.nan) for p in positions], index=index, dtype=float),
-            pd.DataFrame(index=index),
             _lapsing(index, positions, lapsing),
         )
         outcome = Pass(
