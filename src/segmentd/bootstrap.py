@@ -146,13 +146,14 @@ class App:
 
     def segment(self, *, full: bool = False) -> SegmentSummary:
         """Evaluate what is dirty or due, or everybody."""
-        check_rules(self.config)
+        ruleset = compiled(self.config, self.shop())
+        _check_filled(self.config, ruleset)
         with self.lease("segment") as (lease, tick):
             return segmenting.segment(
                 self.store,
                 lease,
                 self.config.segments,
-                compiled(self.config, self.shop()),
+                ruleset,
                 self.clock(),
                 lambda done, total: tick("segment", done, total),
                 complete=self.complete(),
@@ -388,7 +389,11 @@ def compiled(config: Config, shop: Shop) -> Ruleset:
 def check_rules(config: Config) -> None:
     """ConfigError if a rule cannot be understood, or asks for what no source fills."""
     # zone and currency only matter to values, not to whether a rule can be understood
-    ruleset = compiled(config, Shop(config.shop.time_zone or "UTC", config.shop.currency or "USD"))
+    shop = Shop(config.shop.time_zone or "UTC", config.shop.currency or "USD")
+    _check_filled(config, compiled(config, shop))
+
+
+def _check_filled(config: Config, ruleset: Ruleset) -> None:
     filled: frozenset[str] = frozenset().union(
         *(plugins.source(connector.connector).fields for connector in config.sources.values())
     )

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from segmentd.domain.errors import ConfigError, RuleError
@@ -41,9 +42,12 @@ class Shop:
     week_start: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ruleset:
-    """Compiled rules; picklable, so that worker processes can be given it."""
+    """Compiled rules; picklable, so that worker processes can be given it.
+
+    What is found by walking all trees is found once: small passes would spend their time there.
+    """
 
     shop: Shop
     rules: Mapping[str, Expression]
@@ -59,7 +63,7 @@ class Ruleset:
         """Segment keys, in the order given."""
         return tuple(self.rules)
 
-    @property
+    @cached_property
     def leaves(self) -> tuple[Leaf, ...]:
         """Every condition once, however many rules share it."""
         return tuple(dict.fromkeys(leaf for key in self.rules for leaf in self._leaves(key)))
@@ -67,17 +71,17 @@ class Ruleset:
     @property
     def relatives(self) -> Mapping[str, Subject]:
         """Store-relative values that are needed, by name: what each is computed of."""
-        return {name: found[0].subject for name, found in self._relatives().items()}
+        return {name: found[0].subject for name, found in self._relatives.items()}
 
     @property
     def expressions(self) -> tuple[str, ...]:
         """Names of the store-relative values, e.g. ``TOP 10% amount_spent``; sorted."""
-        return tuple(self._relatives())
+        return tuple(self._relatives)
 
     @property
     def factors(self) -> Mapping[str, frozenset[float]]:
         """By which each store-relative value is multiplied before anything is compared with it."""
-        relatives = self._relatives().items()
+        relatives = self._relatives.items()
         return {name: frozenset(each.factor for each in found) for name, found in relatives}
 
     @property
@@ -90,7 +94,7 @@ class Ruleset:
         """Names of all facts that the rules ask for, as sources declare what they fill."""
         return frozenset(name for key in self.rules for name in self.fields_of(key))
 
-    @property
+    @cached_property
     def fitted(self) -> frozenset[str]:
         """Variables that are still to be fitted to the store; see ``bound``."""
         return frozenset(name for key in self.rules for e in self.trees(key) for name in used(e))
@@ -106,7 +110,7 @@ class Ruleset:
         """Who is pinned, as the configuration names them."""
         return frozenset(pin.customer for each in self.standings.values() for pin in each.pins)
 
-    @property
+    @cached_property
     def needs(self) -> frozenset[str]:
         """Which frames beside the profiles are read: ``orders``, ``lines``, ``refunds``,
         ``events``, ``traits``, and ``memberships:KEY`` for a segment's history.
@@ -189,7 +193,7 @@ class Ruleset:
         What uses one that is not among them holds for nobody.
         """
         rules, standings = dict(self.rules), dict(self.standings)
-        for key in self.rules:
+        for key in self.rules if self.fitted else ():
             if any(used(tree) for tree in self.trees(key)):
                 rules[key], standings[key] = self._bound(key, fitted)
         return dataclasses.replace(self, rules=rules, standings=standings)
@@ -206,6 +210,7 @@ class Ruleset:
         if stays is not None:
             yield from leaves(stays)
 
+    @cached_property
     def _relatives(self) -> Mapping[str, list[demands.Relative]]:
         found: dict[str, list[demands.Relative]] = {}
         for relative in (each for leaf in self.leaves for each in demands.relatives(leaf)):
