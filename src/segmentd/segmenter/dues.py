@@ -157,8 +157,9 @@ class Dues:
         for condition in (leaf for parameter in moving for leaf in _moving(parameter)):
             assert isinstance(condition.subject, Name)  # noqa: S101 - rules are checked before
             dates = self._evaluation.dates(events, condition.subject.value)
+            known = rows & ~np.isnan(dates)
             for span in spans(condition):
-                yield from self._rows(span, table, rows, dates)
+                yield from self._rows(span, table, known, dates)
             others = [subject_of(operand) for operand in condition.operands]
             for other in (other for other in others if other is not None):
                 yield self._subject(other)

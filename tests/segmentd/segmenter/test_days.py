@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
+from segmentd.segmenter.evaluate import evaluate
 from segmentd.segmenter.instants import Clock
-from segmenter_oracle.asking import ask, buyer, holds, instant
+from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmenter_oracle.asking import NOW, ask, buyer, holds, instant
+from segmenter_oracle.histories import Order, Person, frames
 
 BERLIN, NEW_YORK, TONGA, UTC_ZONE = "Europe/Berlin", "America/New_York", "Pacific/Tongatapu", "UTC"
 ZONES = [BERLIN, NEW_YORK, TONGA, UTC_ZONE, "Asia/Kathmandu"]
@@ -124,6 +128,89 @@ def test_calendar_periods(zone: str, period: str, first: str, last: str) -> None
     assert not holds(f"last_order_date IN {period}", person, zone=zone)
 
 
+@pytest.mark.parametrize(
+    ("boundary", "day"),
+    [
+        ("START OF THIS DAY", "2026-07-15"),
+        ("END OF LAST DAY", "2026-07-14"),
+        ("START OF THIS WEEK", "2026-07-13"),
+        ("END OF LAST WEEK", "2026-07-12"),
+        ("START OF THIS MONTH", "2026-07-01"),
+        ("END OF LAST MONTH", "2026-06-30"),
+        ("START OF LAST QUARTER", "2026-04-01"),
+        ("END OF LAST YEAR", "2025-12-31"),
+    ],
+)
+@pytest.mark.parametrize("zone", [BERLIN, TONGA])
+def test_first_and_last_days_of_periods(zone: str, boundary: str, day: str) -> None:
+    for at in ("T00:00:00", "T11:59:59"):
+        assert holds(f"last_order_date = {boundary}", buyer(day + at, zone=zone), zone=zone)
+    person = buyer(f"{day}T00:00:00", zone=zone)
+    assert holds(f"last_order_date BETWEEN {boundary} AND today", person, zone=zone)
+    person.orders[0].placed_at -= 1
+    assert holds(f"last_order_date < {boundary}", person, zone=zone)
+    assert not holds(f"last_order_date >= {boundary}", person, zone=zone)
+
+
+@pytest.mark.parametrize(
+    ("week_start", "first", "last"),
+    [
+        (0, "2026-07-06", "2026-07-12"),
+        (6, "2026-07-05", "2026-07-11"),
+        (2, "2026-07-08", "2026-07-14"),
+    ],
+)
+def test_weeks_begin_when_the_shop_says(week_start: int, first: str, last: str) -> None:
+    ruleset = compile_rules(
+        {"asked": "last_order_date IN LAST WEEK AND last_order_date >= START OF LAST WEEK"},
+        Shop("UTC", "EUR", week_start),
+    )
+    now = datetime.fromtimestamp(instant(NOW), UTC)
+    for at, expected in [
+        (instant(f"{first}T00:00:00") - 1, False),
+        (instant(f"{first}T00:00:00"), True),
+        (instant(f"{last}T23:59:59"), True),
+        (instant(f"{last}T23:59:59") + 1, False),
+    ]:
+        person = Person(1, orders=[Order(1, at)])
+        decided = evaluate(ruleset, frames([person]), now, {})
+        assert decided.members["asked"].to_list() == [expected]
+
+
+def test_a_moment_with_an_offset_is_the_same_everywhere() -> None:
+    for zone in ZONES:
+        person = buyer("2026-05-30T18:00:00")
+        assert holds("last_order_date = 2026-05-30T18:00:00Z", person, zone=zone)
+        assert holds("last_order_date = 2026-05-30T20:00:00+02:00", person, zone=zone)
+        assert not holds("last_order_date > 2026-05-30T13:00:00-05:00", person, zone=zone)
+        assert holds("last_order_date > 2026-05-30T17:59:59Z", person, zone=zone)
+
+
+@pytest.mark.parametrize(
+    ("at", "zone", "month", "weekday", "hour"),
+    [
+        ("2026-03-28T23:30:00", BERLIN, 3, 7, 0),  # Sunday, half past midnight
+        ("2026-03-29T00:59:59", BERLIN, 3, 7, 1),
+        ("2026-03-29T01:00:00", BERLIN, 3, 7, 3),  # the clocks have gone forward
+        ("2026-10-25T00:30:00", BERLIN, 10, 7, 2),
+        ("2026-10-25T01:30:00", BERLIN, 10, 7, 2),  # and back
+        ("2026-10-25T02:00:00", BERLIN, 10, 7, 3),
+        ("2025-12-31T10:59:59", TONGA, 12, 3, 23),
+        ("2025-12-31T11:00:00", TONGA, 1, 4, 0),
+        ("2026-01-05T18:14:59", "Asia/Kathmandu", 1, 1, 23),
+        ("2026-01-05T18:15:00", "Asia/Kathmandu", 1, 2, 0),
+        ("2026-11-01T05:59:59", NEW_YORK, 11, 7, 1),
+        ("2026-11-01T06:00:00", NEW_YORK, 11, 7, 1),
+        ("2026-11-01T07:00:00", NEW_YORK, 11, 7, 2),
+    ],
+)
+def test_month_weekday_and_hour_of_the_shop(
+    at: str, zone: str, month: int, weekday: int, hour: int
+) -> None:
+    rule = f"orders_placed MATCHES (month = {month}, weekday = {weekday}, hour = {hour})"
+    assert holds(rule, buyer(at), now="2026-12-01T00:00:00", zone=zone)
+
+
 def test_between_takes_both_days_whole_and_may_mix_kinds() -> None:
     rule = "last_order_date BETWEEN 2026-07-01 AND -7d"
     for at, expected in [
@@ -160,6 +247,17 @@ def test_between_takes_both_days_whole_and_may_mix_kinds() -> None:
         (BERLIN, "2026-07-15T12:00:00",
          "orders_placed MATCHES (date >= -30d, count >= 2)", "2026-07-10T10:00:00",
          "2026-08-10T00:00:00"),
+        (BERLIN, "2026-07-15T12:00:00", "last_order_date >= START OF LAST WEEK",
+         "2026-07-15T10:00:00", "2026-07-27T00:00:00"),
+        (BERLIN, "2026-07-15T12:00:00", "last_order_date < END OF LAST WEEK", "2026-07-15T10:00:00",
+         "2026-07-20T00:00:00"),
+        (BERLIN, "2026-07-15T12:00:00", "last_order_date = END OF LAST WEEK", "2026-07-12T10:00:00",
+         "2026-07-20T00:00:00"),
+        # the third of the month is inside of this span from the fourth to the sixth
+        (BERLIN, "2026-07-03T12:00:00", "last_order_date BETWEEN -3d AND -1d",
+         "2026-07-03T10:00:00", "2026-07-04T00:00:00"),
+        (BERLIN, "2026-10-25T02:30:00", "days_since_last_order >= 1", "2026-10-25T01:00:00",
+         "2026-10-26T00:00:00"),
         (BERLIN, "2026-07-15T12:00:00", "last_order_date >= -3650d", "2026-07-15T10:00:00",
          "2036-07-13T00:00:00"),
     ],
@@ -178,6 +276,11 @@ def test_due(zone: str, now: str, rule: str, placed: str, due: str) -> None:
         "last_order_date >= -30d",
         "last_order_date IS NULL",
         "last_order_date = first_order_date",
+        "last_order_date > first_order_date + 30d",
+        "last_order_date = END OF LAST WEEK",
+        "last_order_date BETWEEN -30d AND -60d",
+        "last_order_date BETWEEN 2026-01-01 AND -30d",
+        "last_order_date > first_order_date AND last_order_date IN LAST MONTH",
         "orders_placed NOT MATCHES (date >= -30d)",
         "orders_placed MATCHES (date >= 2020-01-01)",
         "abandoned_checkout_date >= -30d",
@@ -220,3 +323,18 @@ def test_clocks_put_back_across_midnight_do_not_bring_yesterday_back() -> None:
         for minute in (29, 30, 31, 59)
     ]
     assert [day - days[0] for day in days] == [0, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [*ZONES, "America/Sao_Paulo", "America/St_Johns", "Pacific/Apia", "Africa/Casablanca"],
+)
+def test_days_of_many_instants_are_those_of_each(zone: str) -> None:
+    clock = Clock(zone, datetime(2026, 7, 15, tzinfo=UTC))
+    edges = [clock.starts(np.arange(733_000.0 + n, 739_500, 97)) for n in range(5)]
+    instants = np.concatenate([edge + shift for edge in edges for shift in (-1, 0, 1, 5_400)])
+    instants = np.append(instants, [instant("2011-12-30T10:00:00"), instant("2010-11-07T02:45:00")])
+    assert clock.days(instants).tolist() == [clock.day(int(each)) for each in instants]
+    assert np.isnan(clock.days(np.array([np.nan, 0.0]))).tolist() == [True, False]
+    hours = [datetime.fromtimestamp(each, clock.zone).hour for each in instants]
+    assert clock.hours(instants).tolist() == hours
