@@ -35,8 +35,8 @@ from segmentd.pipeline.pull import PullSummary, Reading
 from segmentd.pipeline.push import Plan, PushSummary
 from segmentd.pipeline.segment import SegmentSummary
 from segmentd.sdk.contract import Destination, Meter, Runtime, Source
+from segmentd.segmenter.demands import is_filled
 from segmentd.segmenter.explain import Explanation
-from segmentd.segmenter.fields import find_field
 from segmentd.segmenter.parser import parse
 from segmentd.segmenter.preview import Preview
 from segmentd.segmenter.render import words
@@ -399,9 +399,7 @@ def _check_filled(config: Config, ruleset: Ruleset) -> None:
     )
     for key in ruleset.keys if config.sources else ():
         for name in sorted(ruleset.fields_of(key)):
-            # "metafields" fills all that begin so; of other names each is declared
-            whole = name.partition(".")[0] if find_field(name) else name
-            if not {name, whole} & filled:
+            if not is_filled(name, filled):
                 raise ConfigError(f"[segments.{key}] asks for {name}, which no source fills")
 
 

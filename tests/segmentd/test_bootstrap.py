@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segmentd.bootstrap import open_app
+from segmentd.bootstrap import check_rules, open_app
 from segmentd.config import load_config
 from segmentd.domain.errors import ConfigError
 from segmentd.domain.records import Customer
@@ -18,6 +18,12 @@ from segmentd.sdk.testing.memory import MemoryShop, registered
     [
         ("number_of_oders = 0", "unknown field 'number_of_oders'"),
         ("abandoned_checkout_date >= -30d", "asks for abandoned_checkout_date, which no source"),
+        (
+            "orders_placed MATCHES (location_id = 1)",
+            r"asks for orders_placed\.location_id, which no",
+        ),
+        ("segment('y')", "there is no segment 'y'"),
+        ("amount_spent > $much", r"there is no variable \$much"),
     ],
 )
 def test_a_sync_with_a_wrong_rule_reads_nothing(tmp_path: Path, rule: str, sentence: str) -> None:
@@ -34,3 +40,13 @@ def test_a_sync_with_a_wrong_rule_reads_nothing(tmp_path: Path, rule: str, sente
     assert shop.log == []
     assert app.store.status().counts["customers"] == 0
     app.close()
+
+
+def test_what_is_said_beside_a_rule_is_checked_too(tmp_path: Path) -> None:
+    config = tmp_path / "segmentd.toml"
+    config.write_text(
+        '[store]\nurl = "sqlite:///s.db"\n[sources.shop]\nconnector = "memory"\nshop = "here"\n'
+        '[segments.x]\nwhere = "number_of_orders > 1"\nstays = "rfm_group = \'LOYAL\'"\n'
+    )
+    with pytest.raises(ConfigError, match=r"^\[segments\.x\] asks for rfm_group, which no source"):
+        check_rules(load_config(config))

@@ -39,6 +39,12 @@ def facts(tree: Any) -> Iterator[str]:
                         yield f"{function}.{name}"
 
 
+def is_filled(name: str, declared: frozenset[str]) -> bool:
+    """Whether a fact is among those that sources declare; ``metafields`` stands for all of them."""
+    namespace = name.partition(".")[0] if find_field(name) else name
+    return name in declared or namespace in declared
+
+
 def frames(tree: Any) -> Iterator[str]:
     """The frames that are read for all below a node, as ``Ruleset.needs`` names them."""
     for node in nodes(tree):

@@ -11,6 +11,7 @@ import pytest
 
 from segmentd.domain.errors import ConfigError, RuleError
 from segmentd.domain.segments import ExclusiveSet, Limit, Pin, Segment, Value
+from segmentd.segmenter.demands import is_filled
 from segmentd.segmenter.language import Number
 from segmentd.segmenter.parser import parse
 from segmentd.segmenter.ruleset import NOBODY, Ruleset, Shop, compile_rules, compile_segments
@@ -320,6 +321,25 @@ def test_facts_are_named_as_sources_declare_them() -> None:
     }
     assert ruleset.fields_of("d") == {"number_of_orders", "customer_tags", "refund_rate"}
     assert ruleset.fields_of("e") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("fields", "asked", "filled"),
+    [
+        ({"metafields"}, "metafields.facts.birth_date", True),
+        ({"meta"}, "meta.level", True),
+        ({"meta"}, "metafields.facts.birth_date", False),
+        ({"traits.age"}, "traits.age", True),
+        ({"traits.age"}, "traits.club", False),
+        ({"orders_placed"}, "orders_placed.location_id", False),
+        ({"shopify_email.opened"}, "shopify_email.opened", True),
+        ({"amount_spent"}, "amount_spent", True),
+    ],
+)
+def test_a_namespace_stands_for_all_that_begins_so(
+    fields: set[str], asked: str, filled: bool
+) -> None:
+    assert is_filled(asked, frozenset(fields)) is filled
 
 
 def test_values_of_the_store_are_named_once_with_all_factors() -> None:
