@@ -33,6 +33,8 @@ PLACES = [
     ("UTC", "2025-12-31T23:59:59"),
     ("America/Santiago", "2026-04-05T03:30:00"),  # 23:30 for the second time
 ]
+CURRENCIES = [("EUR", 100), ("EUR", 100), ("JPY", 1), ("KWD", 1000)]
+"""And how many minor units make a major one."""
 SEGMENTS = {
     "buyers": "number_of_orders >= 1",
     "recent": "last_order_date >= -30d OR abandoned_checkout_date >= -24h",
@@ -49,7 +51,8 @@ class Crowd:
         zone, at = PLACES[seed % len(PLACES)]
         self.zone = ZoneInfo(zone)
         self.now = int(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp())
-        self.shop = Shop(zone, "EUR", week_start=seed % 7)
+        currency, self.minor_units = CURRENCIES[seed % len(CURRENCIES)]
+        self.shop = Shop(zone, currency, week_start=seed % 7)
         self.people = Inventor(seed, self.zone, self.now).people(people, list(SEGMENTS))
 
     @cached_property
@@ -57,7 +60,7 @@ class Crowd:
         return frames(self.people, CATALOGUE)
 
     def world(self, instant: int, thresholds: Mapping[str, str]) -> World:
-        return World(instant, self.zone, thresholds, week_start=self.shop.week_start)
+        return World(instant, self.zone, thresholds, self.minor_units, self.shop.week_start)
 
 
 class Case:
@@ -76,6 +79,10 @@ class Case:
 
     def decision(self, instant: float, known: Frames | None = None) -> Decision:
         return evaluate(self.ruleset, known or self.frames, at(instant), self.thresholds)
+
+    @cached_property
+    def decided(self) -> Decision:
+        return self.decision(self.now)
 
     def plainly(self, key: str, person: Person, instant: int) -> bool:
         world = self.crowd.world(instant, self.thresholds)
@@ -100,7 +107,7 @@ class Case:
     @cached_property
     def differences(self) -> list[tuple[str, Person]]:
         """Rules and people for whom the segmenter and the plain evaluator say different things."""
-        got = self.decision(self.now).members
+        got = self.decided.members
         return [
             (key, person)
             for key in self.ruleset.keys

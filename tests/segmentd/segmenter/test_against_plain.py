@@ -63,7 +63,7 @@ def test_every_membership_is_what_the_plain_evaluator_says(case: Case) -> None:
 def test_rules_tell_people_apart() -> None:
     """What holds for everybody or for nobody would prove little."""
     cases = [made(number, rules=32) for number in range(len(PLACES))]
-    tables = [case.decision(case.now).members for case in cases]
+    tables = [case.decided.members for case in cases]
     apart = [bool(table[key].any() and not table[key].all()) for table in tables for key in table]
     assert sum(apart) > 0.5 * len(apart)
 
@@ -124,14 +124,14 @@ def test_a_date_changes_its_truth_at_the_very_instant_that_is_due(number: int) -
     found = 0
     for _ in range(8):
         case = Case(crowd, [phrases.moving_date("last_order_date")], segments={})
-        due = case.decision(case.now).due.to_dict()
+        due = case.decided.due.to_dict()
         for person in case.people:
             instant = due[person.id]
             if instant < crowd.now + timedelta(days=400).total_seconds():
                 found += 1
                 truths = [case.plainly("rule0", person, int(instant) - n) for n in (0, 1)]
                 assert truths[0] != truths[1], (text(case.ruleset.rules["rule0"]), at(instant))
-    assert found > 30
+    assert found > 20
 
 
 def test_the_text_of_a_rule_means_the_rule(case: Case) -> None:
