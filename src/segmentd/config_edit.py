@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from glob import glob
 from pathlib import Path
 from typing import Any
 
 import tomlkit
-from tomlkit.exceptions import TOMLKitError
 
+from segmentd.config import load_config
 from segmentd.domain.errors import ConfigError
 
 
@@ -26,10 +25,10 @@ def segment_table(key: str, values: Mapping[str, Any]) -> str:
 
 
 def add_segment(path: Path, key: str, values: Mapping[str, Any]) -> None:
-    """Write a new ``[segments.KEY]`` at the end of a file.
+    """Write a new ``[segments.KEY]`` at the end of the main file.
 
-    ConfigError, and the file stays as it is, for a file that is no TOML or cannot be written, or
-    that has such a table already.
+    ConfigError, and the file stays as it is, for a file that is no TOML or cannot be written, that
+    has such a table already, or that would be no right configuration any more.
     """
     before = _read(path)
     parsed = _parsed(path, before)
@@ -38,7 +37,7 @@ def add_segment(path: Path, key: str, values: Mapping[str, Any]) -> None:
     gap = "" if not before or before.endswith("\n\n") else "\n" if before.endswith("\n") else "\n\n"
     after = before + gap + segment_table(key, values)
     wanted = {**parsed, "segments": {**parsed.get("segments", {}), key: dict(values)}}
-    _replace(path, after, wanted)
+    _replace(path, after, wanted, load_config)
 
 
 def set_where(path: Path, key: str, where: str) -> Path:
@@ -56,7 +55,8 @@ def set_where(path: Path, key: str, where: str) -> Path:
     wanted = tomllib.loads(_read(home))
     wanted["segments"][key]["where"] = where
     table["where"] = where
-    _replace(home, tomlkit.dumps(document), wanted)
+    # a file that is included is no configuration by itself
+    _replace(home, tomlkit.dumps(document), wanted, load_config if home == path else None)
     return home
 
 
@@ -89,26 +89,38 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
         raise ConfigError(f"{path} is no valid TOML: {error}") from None
 
 
-def _replace(path: Path, text: str, wanted: Mapping[str, Any]) -> None:
-    """Put ``text`` in the place of a file in one step, if it says exactly what is wanted."""
-    try:
-        says_it = tomllib.loads(text) == wanted
-    except (tomllib.TOMLDecodeError, TOMLKitError):
-        says_it = False
-    if not says_it:
+def _replace(
+    path: Path,
+    text: str,
+    wanted: Mapping[str, Any],
+    check: Callable[[Path], object] | None,
+) -> None:
+    """Put ``text`` in the place of a file in one step, if it says exactly what is wanted and passes
+    the check."""
+    if _says(text) != wanted:
         raise ConfigError(f"{path} is written in a way that cannot be edited; change it by hand")
     target = path.resolve()
+    draft = path.parent / f".{path.name}.{os.getpid()}"
     try:
-        number, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(number, "wb") as file:
-                file.write(text.encode("utf-8"))
-                file.flush()
-                os.fsync(file.fileno())
-            shutil.copymode(target, name)
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        # beside the file: what it names is relative to its folder
+        with draft.open("xb") as file:
+            file.write(text.encode("utf-8"))
+            file.flush()
+            os.fsync(file.fileno())
+        shutil.copymode(target, draft)
+        if check is not None:
+            check(draft)
+        draft.replace(target)
+    except ConfigError as error:
+        raise ConfigError(error.message.replace(str(draft), str(path)), hint=error.hint) from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _says(text: str) -> object:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return None

@@ -16,11 +16,12 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, Field
 
 from segmentd.config_file import ConfigFile
-from segmentd.config_tables import ShopTable, Table
+from segmentd.config_tables import WEEKDAYS, ShopTable, Table
 from segmentd.domain.records import Customer, Order, OrderLine, Product, Refund
 from segmentd.domain.suggest import did_you_mean
 from segmentd.sdk.values import minor_units
 from segmentd.segmenter.fixtures import Happening, Person, Stay
+from segmentd.segmenter.ruleset import Shop
 
 Moment = datetime | date
 """A date is its midnight; without an offset the shop's clock counts."""
@@ -144,28 +145,31 @@ class RuleTests:
     """One file of tests."""
 
     path: Path
-    time_zone: str
-    currency: str
+    shop: Shop
     people: Sequence[Person]
     """``customer.id`` is the name in the file."""
     products: Sequence[Product]
     tests: Sequence[RuleTest]
 
 
-def read_tests(path: Path, time_zone: str, currency: str) -> RuleTests:
-    """Read a file; zone and currency are of the configuration, unless its ``[shop]`` says others.
+def read_tests(path: Path, shop: Shop) -> RuleTests:
+    """Read a file; the shop is that of the configuration, as far as its ``[shop]`` says no other.
 
     ConfigError names table and key.
     """
     file = ConfigFile(path)
     for key in sorted(file.keys() - _TOP):
         raise file.error("", f'no table or key is called "{key}"{did_you_mean(key, _TOP)}')
-    shop = file.parse(ShopTable, "shop", file.table("shop"))
-    reader = _Reader(file, shop.time_zone or time_zone, shop.currency or currency)
+    own = file.parse(ShopTable, "shop", file.table("shop"))
+    shop = Shop(
+        own.time_zone or shop.time_zone,
+        own.currency or shop.currency,
+        WEEKDAYS.index(own.week_start) if "week_start" in own.model_fields_set else shop.week_start,
+    )
+    reader = _Reader(file, shop)
     return RuleTests(
         path,
-        shop.time_zone or time_zone,
-        shop.currency or currency,
+        shop,
         [reader.person(name, raw) for name, raw in file.tables("customers").items()],
         reader.products,
         list(reader.tests()),
@@ -173,10 +177,10 @@ def read_tests(path: Path, time_zone: str, currency: str) -> RuleTests:
 
 
 class _Reader:
-    def __init__(self, file: ConfigFile, time_zone: str, currency: str) -> None:
+    def __init__(self, file: ConfigFile, shop: Shop) -> None:
         self._file = file
-        self._zone = ZoneInfo(time_zone)
-        self._currency = currency
+        self._zone = ZoneInfo(shop.time_zone)
+        self._currency = shop.currency
         self.products = [self._product(key, raw) for key, raw in file.tables("products").items()]
 
     def tests(self) -> Iterator[RuleTest]:

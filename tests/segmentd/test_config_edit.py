@@ -17,7 +17,7 @@ include = ["more/*.toml"]
 [segments.vip]  # the best
 # agreed with Ann
 where = "amount_spent > 5"   # euros
-push = ["tags"]
+title = "VIP"
 
 [segments.long]
 where = '''
@@ -62,15 +62,21 @@ def test_the_file_that_holds_it_is_found(file: Path) -> None:
 
 
 def test_a_segment_is_added_at_the_end(file: Path) -> None:
-    values = {"title": 'Big "5"', "preset": "big", "days": 90, "push": ["tags"]}
+    values = {"title": 'Big "5"', "preset": "first_time_buyers", "days": 90}
     add_segment(file, "big", values)
     assert file.read_text() == WRITTEN + (
-        '\n[segments.big]\ntitle = "Big \\"5\\""\npreset = "big"\ndays = 90\npush = ["tags"]\n'
+        '\n[segments.big]\ntitle = "Big \\"5\\""\npreset = "first_time_buyers"\ndays = 90\n'
     )
 
 
 @pytest.mark.parametrize(
-    ("before", "gap"), [("", ""), ("x = 1", "\n\n"), ("x = 1\n", "\n"), ("x = 1\n\n", "")]
+    ("before", "gap"),
+    [
+        ("", ""),
+        ("paused = true", "\n\n"),
+        ("paused = true\n", "\n"),
+        ("paused = true\n\n", ""),
+    ],
 )
 def test_one_empty_line_before_it(tmp_path: Path, before: str, gap: str) -> None:
     path = tmp_path / "a.toml"
@@ -105,6 +111,7 @@ def test_rights_and_links_stay(file: Path, tmp_path: Path) -> None:
         ("[segments.b]\nwhere = 'x'\n", r"\[segments.b\] is there already"),
         ("segments = { a = { where = 'x' } }\n", "change it by hand"),
         ("[segments\n", "no valid TOML"),
+        ("[segment]\n", r"a.toml: no table or key is called \"segment\""),
     ],
 )
 def test_what_cannot_be_added_to_stays_as_it_is(tmp_path: Path, text: str, said: str) -> None:

@@ -11,6 +11,7 @@ from segmentd.config_fixtures import RuleTests, read_tests
 from segmentd.domain.errors import ConfigError
 from segmentd.domain.records import OrderLine, Refund
 from segmentd.segmenter.fixtures import Happening, Stay, frames_of
+from segmentd.segmenter.ruleset import Shop
 
 WHOLE = """
 [products.tea]
@@ -50,7 +51,7 @@ values = { "TOP 10% amount_spent" = 100 }
 def read(tmp_path: Path, text: str) -> RuleTests:
     path = tmp_path / "tests.toml"
     path.write_text(text)
-    return read_tests(path, "Europe/Berlin", "EUR")
+    return read_tests(path, Shop("Europe/Berlin", "EUR", 3))
 
 
 def test_everything_that_can_be_written(tmp_path: Path) -> None:
@@ -105,11 +106,11 @@ def test_as_frames(tmp_path: Path) -> None:
 
 
 def test_its_own_zone_and_currency(tmp_path: Path) -> None:
-    text = '[shop]\ntime_zone = "UTC"\ncurrency = "JPY"\n' + WHOLE.replace("19.99", "20").replace(
-        "120.10", "120"
-    ).replace("1.01", "1").replace("3.5", "3")
+    text = '[shop]\ntime_zone = "UTC"\ncurrency = "JPY"\nweek_start = "sunday"\n' + WHOLE.replace(
+        "19.99", "20"
+    ).replace("120.10", "120").replace("1.01", "1").replace("3.5", "3")
     tests = read(tmp_path, text)
-    assert (tests.time_zone, tests.currency) == ("UTC", "JPY")
+    assert tests.shop == Shop("UTC", "JPY", 6)
     assert tests.people[0].orders[0].total == 120
     assert tests.people[0].orders[0].placed_at == datetime(2026, 1, 2, tzinfo=UTC)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,9 +21,12 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from segmentd.bootstrap import App, Outcome, open_app
+from segmentd.bootstrap import App, Outcome, compiled, open_app
 from segmentd.cli.common import Invocation
-from segmentd.domain.errors import SegmentdError
+from segmentd.domain.errors import ConfigError, SegmentdError
+from segmentd.domain.segments import Segment
+from segmentd.domain.suggest import did_you_mean
+from segmentd.pipeline.ask import Asking
 
 if TYPE_CHECKING:
     from segmentd.bootstrap import Progress as Report
@@ -37,7 +42,45 @@ def session(
         report = stack.enter_context(progress_bars(quiet=quiet))
         app = open_app(config, clock=lambda: now or datetime.now(UTC), progress=report)
         stack.callback(app.close)
-        yield app
+        try:
+            yield app
+        except KeyboardInterrupt:
+            # they only read, and to wait until they are done with their ranges takes seconds
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise
+
+
+def asking(app: App, label: str, extra: Sequence[Segment] = ()) -> Asking:
+    """Questions about the configured segments, and about others beside them."""
+    config = replace(app.config, segments=(*app.config.segments, *extra))
+    return Asking(
+        app.store,
+        compiled(config, app.shop()),
+        app.clock(),
+        lambda done, total: app.progress(label, done, total),
+    )
+
+
+def chosen(app: App, key: str | None) -> list[Segment]:
+    """The segment of a key, or all; ConfigError if there is none."""
+    segments = [segment for segment in app.config.segments if key in (None, segment.key)]
+    if key is not None and not segments:
+        near = did_you_mean(key, [segment.key for segment in app.config.segments])
+        raise ConfigError(f'there is no segment "{key}"{near}')
+    return segments
+
+
+def found(app: App, who: str) -> list[int]:
+    """Profiles that an e-mail address or ``SOURCE:ID`` means; ConfigError for nobody."""
+    ids = app.store.find(who)
+    if not ids:
+        raise ConfigError(
+            f"nobody in the store is {who!r}; write an e-mail address or SOURCE:ID, "
+            "for example shop:1234",
+            hint="segmentd export profiles",
+        )
+    return ids
 
 
 @contextmanager

@@ -2,42 +2,203 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from typing import Protocol, TypeVar
 
 from segmentd.domain.segments import Segment
-from segmentd.pipeline.ports import SegmentPort
-from segmentd.pipeline.segment import everybody
-from segmentd.segmenter.explain import Explanation, explain
-from segmentd.segmenter.preview import SPEND_RULE, Preview, summarise, thresholds
-from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.pipeline.segment import CHUNK, RANGE
+from segmentd.segmenter.explain import Explainer, Explanation
+from segmentd.segmenter.fitted import Counts, Habits, bound, fit, fitted_name, habits, outdated
+from segmentd.segmenter.frames import Frames
+from segmentd.segmenter.preview import (
+    EVERYBODY,
+    Ids,
+    Preview,
+    Values,
+    Worth,
+    candidates_at,
+    cuts,
+    instants,
+    summarised,
+    survey,
+    values_at,
+    worths,
+)
+from segmentd.segmenter.render import words
+from segmentd.segmenter.ruleset import Ruleset, Shop, compile_rules, compile_segments
+from segmentd.segmenter.scenes import restricted
+from segmentd.segmenter.spelling import text
+from segmentd.segmenter.thresholds import INSUFFICIENT
+
+T = TypeVar("T")
+
+Progress = Callable[[int, int], None]
+"""Called with the ranges that are read and all that are to be read, once more for each step."""
+
+
+class AskPort(Protocol):
+    """What questions read; see ``SegmentPort`` for the methods that it has too."""
+
+    def frames(self, profile_ids: Sequence[int], needs: frozenset[str] | None = None) -> Frames:
+        """Facts of some profiles."""
+
+    def ranges(self, size: int) -> Sequence[tuple[int, int]]:
+        """Inclusive ranges of profile ids with about ``size`` profiles each."""
+
+    def full_pass(
+        self,
+        ranges: Sequence[tuple[int, int]],
+        needs: frozenset[str],
+        work: Callable[[Frames], T],
+    ) -> Iterator[T]:
+        """Do some work on the facts of each range."""
+
+    def known(self, customers: Iterable[str]) -> dict[str, list[int]]:
+        """``SOURCE:ID`` or e-mail address → the profiles."""
+
+    def prices(self) -> list[int]:
+        """The prices of all products that have one, in minor units."""
+
+    def remote_orders(self, order_ids: Iterable[int | str]) -> dict[int | str, str]:
+        """Our order id → the shop's."""
+
+    def thresholds(self) -> dict[str, str]:
+        """Name → stored threshold."""
+
+    def member_ids(self) -> dict[str, Ids]:
+        """Segment → profile ids of its members, ascending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Questions about some segments at one instant."""
+
+    store: AskPort
+    ruleset: Ruleset
+    now: datetime
+    progress: Progress = lambda _done, _total: None
+    given: Mapping[str, str] = field(default_factory=dict)
+    """Thresholds that are not to be computed."""
+
+    def of(self, *keys: str) -> Asking:
+        """About these segments and what they depend on: nothing else is computed."""
+        return replace(self, ruleset=restricted(self.ruleset, keys))
+
+    def preview(self, key: str) -> tuple[Preview, dict[str, str]]:
+        """What a segment selects now, and would have selected in the last 90 days; and the
+        thresholds of now."""
+        at = instants(self.now)
+        ruleset, thresholds = self.settled(at)
+        work = partial(survey, ruleset, key=key, at=at, thresholds=thresholds)
+        surveys = list(self._each_range(ruleset.needs, work))
+        others = {k: ids for k, ids in self.store.member_ids().items() if k != key}
+        return summarised(ruleset.rules[key], surveys, at, others), thresholds[-1]
+
+    def worths(self, keys: Sequence[str]) -> tuple[dict[str, Worth], dict[str, str]]:
+        """How large segments would be now, and what their members spent; EVERYBODY too. And the
+        thresholds by which that was decided."""
+        ruleset, (thresholds,) = self.settled((self.now,))
+        work = partial(worths, ruleset, keys=keys, now=self.now, thresholds=thresholds)
+        found = dict.fromkeys((*keys, EVERYBODY), Worth())
+        for part in self._each_range(ruleset.needs, work):
+            found = {key: worth + part[key] for key, worth in found.items()}
+        return found, thresholds
+
+    def explain(
+        self, profile_id: int, keys: Sequence[str], thresholds: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[str, Explanation]]:
+        """For one profile, each segment with the reasons for and against membership.
+
+        Orders are named as in the shop. ``thresholds``: those that hold ``now``; None: the latest.
+        """
+        known = self.store.thresholds() if thresholds is None else thresholds
+        pinned = self.ruleset.pinning(self.store.known(self.ruleset.customers))
+        ruleset = bound(pinned, known)
+        frames = self.store.frames([profile_id], ruleset.needs)
+        explainer = Explainer(ruleset, frames, self.now, known)
+        for key in keys:
+            why = self._unfitted(key, known) or explainer.segment(key)
+            yield key, why.renamed(self.store.remote_orders(why.used_orders()))
+
+    def _unfitted(self, key: str, thresholds: Mapping[str, str]) -> Explanation | None:
+        """What is said of a rule whose values could not be fitted to the store."""
+        for variable in sorted(restricted(self.ruleset, [key]).fitted):
+            if thresholds.get(fitted_name(variable), INSUFFICIENT) == INSUFFICIENT:
+                rule = self.ruleset.rules[key]
+                phrase = words(rule, self.ruleset.shop.currency)
+                return Explanation(text(rule), phrase, False, f"${variable} is not fitted yet")
+        return None
+
+    def settled(self, at: Sequence[datetime]) -> tuple[Ruleset, list[dict[str, str]]]:
+        """The rules with their fitted values and pins, and all thresholds at each instant."""
+        pinned = self.ruleset.pinning(self.store.known(self.ruleset.customers))
+        fitted = self._fitted(pinned)
+        ruleset = bound(pinned, fitted)
+        thresholds = [dict(fitted) for _ in at]
+        if ruleset.expressions:
+            values = partial(values_at, ruleset, at=at)
+            self._cut(ruleset, ruleset.expressions, values, thresholds)
+        if ruleset.limits:
+            ranked = partial(candidates_at, ruleset, at=at, thresholds=thresholds)
+            self._cut(ruleset, tuple(ruleset.limits), ranked, thresholds)
+        return ruleset, thresholds
+
+    def _cut(
+        self,
+        ruleset: Ruleset,
+        names: Sequence[str],
+        work: Callable[[Frames], Values],
+        thresholds: Sequence[dict[str, str]],
+    ) -> None:
+        given = {name: self.given[name] for name in names if name in self.given}
+        parts = list(self._each_range(ruleset.needs, work))
+        for known, found in zip(thresholds, cuts(names, parts), strict=False):
+            known.update(found | given)
+
+    def _fitted(self, ruleset: Ruleset) -> dict[str, str]:
+        """As stored; what is not stored is fitted now."""
+        stored = self.store.thresholds() | dict(self.given)
+        names = map(fitted_name, ruleset.fitted)
+        fitted = {name: stored[name] for name in names if name in stored}
+        missing = outdated(ruleset, stored, self.now, self.now)
+        if missing:
+            found = Habits()
+            work = partial(habits, ruleset.shop, now=self.now)
+            for part in self._each_range(frozenset({"orders"}), work):
+                found += part
+            prices = Counts.of(self.store.prices())
+            fitted |= fit(missing, found, prices, ruleset.shop.currency, stored)
+        return fitted
+
+    def _each_range(self, needs: frozenset[str], work: Callable[[Frames], T]) -> Iterator[T]:
+        """Do some work on the facts of everybody, range by range."""
+        ranges = self.store.ranges(RANGE)
+        parts: Iterator[T] = iter(
+            work(self.store.frames(range(low, high + 1), needs)) for low, high in ranges
+        )
+        if sum(high - low + 1 for low, high in ranges) > CHUNK:
+            parts = self.store.full_pass(ranges, needs, work)
+        for done, part in enumerate(parts, 1):
+            yield part
+            self.progress(done, len(ranges))
 
 
 def preview(
-    store: SegmentPort, rules: Mapping[str, str], shop: Shop, now: datetime
+    store: AskPort, rules: Mapping[str, str], shop: Shop, now: datetime
 ) -> dict[str, Preview]:
-    """Key → what its rule selects now; stores nothing."""
-    ruleset = compile_rules({**rules, "spend of everybody": SPEND_RULE}, shop)
-    values = [part.values for part in everybody(store, ruleset, now, None)]
-    cuts = thresholds(ruleset, values)
-    members = [part.members for part in everybody(store, ruleset, now, cuts)]
-    return summarise(values, members, list(rules))
+    """Key → how many its rule selects now, and what they spent; stores nothing."""
+    found, _ = Asking(store, compile_rules(rules, shop), now).worths(list(rules))
+    return {key: Preview(found[key], found[EVERYBODY]) for key in rules}
 
 
 def explanations(
-    store: SegmentPort,
-    segments: Sequence[Segment],
-    shop: Shop,
-    profile_id: int,
-    now: datetime,
+    store: AskPort, segments: Sequence[Segment], shop: Shop, profile_id: int, now: datetime
 ) -> Iterator[tuple[Segment, Explanation]]:
-    """For one profile, each segment with the reasons for and against membership.
-
-    Orders are named as in the shop.
-    """
-    ruleset = compile_rules({segment.key: segment.where for segment in segments}, shop)
-    frames = store.frames([profile_id])
-    thresholds_now = store.thresholds()
-    for segment in segments:
-        why = explain(ruleset, segment.key, frames, now, thresholds_now)
-        yield segment, why.renamed(store.remote_orders(why.used_orders()))
+    """For one profile, each segment with the reasons for and against membership."""
+    by_key = {segment.key: segment for segment in segments}
+    asking = Asking(store, compile_segments(segments, shop), now)
+    for key, why in asking.explain(profile_id, list(by_key)):
+        yield by_key[key], why

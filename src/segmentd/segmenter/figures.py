@@ -6,7 +6,7 @@ an action, none that says the same as another, none that nobody looked at for ha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import combinations
@@ -54,6 +54,11 @@ class Overlap:
     common: int
     jaccard: float
     """Of all who are in one of them, the share who are in both: 0 to 1."""
+
+
+def of_all(members: Mapping[str, Ids], keys: Iterable[str]) -> dict[str, Ids]:
+    """The members of these segments; none of one that is missing."""
+    return {key: members.get(key, np.empty(0, np.int64)) for key in keys}
 
 
 def overlap(one: Ids, other: Ids) -> Overlap:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,9 @@ import pandas as pd
 from segmentd.domain.records import Customer, Order, Product
 from segmentd.segmenter import frames as columns
 from segmentd.segmenter.frames import Frames, pack
+
+SOURCE = "test"
+"""The source of all of them."""
 
 _INTEGERS = frozenset(
     {"profile_id", "order_id", "placed_at", "counted", "product_id", "quantity", "event_id", "at",
@@ -97,7 +101,7 @@ def _type(name: str, names: Sequence[str]) -> str:
 def _profile(number: int, customer: Customer) -> _Row:
     return {
         "profile_id": number,
-        "source": "test",
+        "source": SOURCE,
         "customer_id": customer.id,
         "created_at": _seconds(customer.created_at),
         "tags": pack(customer.tags),
@@ -198,3 +202,14 @@ def _stays(people: Iterable[tuple[int, Person]]) -> Iterator[_Row]:
 
 def _seconds(instant: datetime | None) -> int | None:
     return None if instant is None else int(instant.timestamp())
+
+
+def of_profiles(frames: Frames, profile_ids: Sequence[int]) -> Frames:
+    """The facts of some of the people."""
+    rows = {
+        each.name: getattr(frames, each.name)
+        for each in dataclasses.fields(frames)
+        if each.name != "products"
+    }
+    chosen = {name: frame[frame["profile_id"].isin(profile_ids)] for name, frame in rows.items()}
+    return dataclasses.replace(frames, **chosen)

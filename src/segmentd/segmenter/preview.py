@@ -1,86 +1,230 @@
-"""How large a segment would be, and what it is worth."""
+"""How large a segment would be, what it is worth, where customers fall out, and how it grew.
+
+Ranges of profiles are looked at one by one, each at all instants at once: a range is read once for
+each step. What a range gives is small (counts, and the ids of the members), however large it is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import reduce
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from segmentd.segmenter import evaluate as evaluation
+from segmentd.segmenter.figures import Overlap, overlap
+from segmentd.segmenter.frames import Frames
+from segmentd.segmenter.language import And, Expression, Name
 from segmentd.segmenter.ruleset import Ruleset
+from segmentd.segmenter.scenes import Scene, restricted
 from segmentd.segmenter.thresholds import threshold
 
-SPEND = "AVERAGE amount_spent"
-SPEND_RULE = "amount_spent > STORE AVERAGE"
-"""Asked along with every preview, so that each profile's spend is among the values."""
-
 SAMPLE = 10
+EVERYBODY = "*"
+"""No segment has such a key."""
+CURVE = timedelta(days=90)
+_WEEK = timedelta(days=7)
+
+Ids = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Thresholds = Mapping[str, str]
+Values = list[pd.DataFrame]
+"""For each instant what thresholds are computed from."""
+
+
+def instants(now: datetime) -> tuple[datetime, ...]:
+    """Now and every week before it, back to 90 days ago; oldest first."""
+    weeks = CURVE // _WEEK
+    return (now - CURVE, *(now - n * _WEEK for n in range(weeks, -1, -1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """How many are in a segment, and what they spent in all."""
+
+    size: int = 0
+    revenue: int = 0
+    """Minor units."""
+
+    def __add__(self, other: Worth) -> Worth:
+        return Worth(self.size + other.size, self.revenue + other.revenue)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What some profiles, or all, give to a preview; the arrays have the same order."""
+
+    everybody: Worth
+    members: Ids
+    spent: Floats
+    """Minor units, of the members."""
+    alone: Ids
+    """How many fulfil each part of the rule."""
+    together: Ids
+    """How many fulfil each part and all before it."""
+    curve: Ids
+    """How many were members at each instant."""
+
+    def __add__(self, other: Survey) -> Survey:
+        return Survey(
+            self.everybody + other.everybody,
+            np.concatenate([self.members, other.members]),
+            np.concatenate([self.spent, other.spent]),
+            self.alone + other.alone,
+            self.together + other.together,
+            self.curve + other.curve,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One part of a rule in the funnel."""
+
+    part: Expression
+    alone: int
+    together: int
+    """With all parts before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What a rule would select now."""
 
-    size: int
-    profiles: int
-    revenue: int
-    """Net spend of the members, in minor units."""
-    total_revenue: int
-    sample: Sequence[int]
-    """Up to 10 profile ids, those who spent most first."""
+    worth: Worth
+    everybody: Worth
+    sample: tuple[int, ...] = ()
+    """Up to 10 members, those who spent most first."""
+    funnel: tuple[Step, ...] = ()
+    """The parts of an AND, or the whole rule as the only one."""
+    overlaps: Mapping[str, tuple[int, Overlap]] = field(default_factory=dict)
+    """Other segment → its members, and what both have in common."""
+    curve: tuple[tuple[datetime, int], ...] = ()
+    """Members at instants, oldest first; by what was known then."""
+
+    @property
+    def size(self) -> int:
+        """How many members."""
+        return self.worth.size
 
     @property
     def share(self) -> float:
         """Members of all profiles, 0 to 1."""
-        return self.size / self.profiles if self.profiles else 0.0
+        return _share(self.worth.size, self.everybody.size)
 
     @property
     def revenue_share(self) -> float:
         """Members' net spend of everybody's, 0 to 1."""
-        return self.revenue / self.total_revenue if self.total_revenue else 0.0
+        return _share(self.worth.revenue, self.everybody.revenue)
 
 
-def summarise(
-    values: Sequence[pd.DataFrame], members: Sequence[pd.DataFrame], keys: Sequence[str]
-) -> dict[str, Preview]:
-    """Key → preview, from the partitions' values (with SPEND) and members."""
-    if not members:
-        return {key: Preview(0, 0, 0, 0, ()) for key in keys}
-    everybody = pd.concat(members)
-    spend = pd.concat(values)[SPEND].fillna(0).reindex(everybody.index)
-    return {key: _preview(everybody[key], spend) for key in keys}
+def values_at(ruleset: Ruleset, frames: Frames, at: Sequence[datetime]) -> Values:
+    """What store-relative thresholds are computed from, at each instant; only of who ordered."""
+    found = (evaluation.values(ruleset, frames, each) for each in at)
+    return [values[values["orders"] > 0] for values in found]
 
 
-def thresholds(ruleset: Ruleset, values: Sequence[pd.DataFrame]) -> dict[str, str]:
-    """Expression → threshold, from the values of all partitions."""
-    if not values:
-        return {}
-    everybody = pd.concat(values)
-    buyers = everybody[everybody["orders"] > 0]
-    return {
-        expression: threshold(expression, _population(buyers, expression))
-        for expression in ruleset.expressions
-    }
+def candidates_at(
+    ruleset: Ruleset, frames: Frames, at: Sequence[datetime], thresholds: Sequence[Thresholds]
+) -> Values:
+    """What the cuts of limited segments are computed from, at each instant."""
+    found = (
+        evaluation.candidates(ruleset, frames, each, known)
+        for each, known in zip(at, thresholds, strict=True)
+    )
+    names = list(ruleset.limits)
+    return [values.dropna(subset=names, how="all") for values in found]
 
 
-def _population(buyers: pd.DataFrame, expression: str) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "profile_id": buyers.index,
-            "value": buyers[expression].to_numpy(),
-            "orders": buyers["orders"].to_numpy(),
-            "last_order_at": buyers["last_order_at"].to_numpy(),
-        }
+def cuts(names: Iterable[str], parts: Iterable[Values]) -> list[dict[str, str]]:
+    """The thresholds at each instant, from what all ranges gave."""
+    wanted = list(names)
+    return [
+        {name: threshold(name, _population(everybody, name)) for name in wanted}
+        for everybody in (pd.concat(found) for found in zip(*parts, strict=True))
+    ]
+
+
+def survey(
+    ruleset: Ruleset,
+    frames: Frames,
+    key: str,
+    at: Sequence[datetime],
+    thresholds: Sequence[Thresholds],
+) -> Survey:
+    """One range: the members at each instant; the last is now."""
+    sizes = []
+    for instant, known in zip(at[:-1], thresholds[:-1], strict=True):
+        members = evaluation.evaluate(ruleset, frames, instant, known).members
+        sizes.append(int(members[key].sum()))
+    scene = Scene(ruleset, frames, at[-1], thresholds[-1])
+    inside = scene.conditions.members[key]
+    spent = scene.conditions.numbers(Name("amount_spent"))
+    alone = [
+        scene.facts.exists & evaluation.holds(part, scene.conditions)
+        for part in parts_of(ruleset.rules[key])
+    ]
+    together = np.logical_and.accumulate(alone)
+    return Survey(
+        Worth(len(spent), int(spent.sum())),
+        scene.facts.profile_ids[inside],
+        spent[inside],
+        np.sum(alone, axis=1),
+        np.sum(together, axis=1),
+        np.array([*sizes, inside.sum()], np.int64),
     )
 
 
-def _preview(member: pd.Series[bool], spend: pd.Series[float]) -> Preview:
-    theirs = spend[member]
-    top = theirs.sort_values(ascending=False, kind="stable").index[:SAMPLE]
+def worths(
+    ruleset: Ruleset, frames: Frames, keys: Sequence[str], now: datetime, thresholds: Thresholds
+) -> dict[str, Worth]:
+    """Size and revenue of segments in one range, and under EVERYBODY those of all."""
+    scene = Scene(restricted(ruleset, keys), frames, now, thresholds)
+    spent = scene.conditions.numbers(Name("amount_spent"))
+    inside = {key: scene.conditions.members[key] for key in keys}
+    inside[EVERYBODY] = np.ones(len(spent), bool)
+    return {key: Worth(int(each.sum()), int(spent[each].sum())) for key, each in inside.items()}
+
+
+def parts_of(rule: Expression) -> Sequence[Expression]:
+    """The parts that must all hold."""
+    return rule.parts if isinstance(rule, And) else (rule,)
+
+
+def summarised(
+    rule: Expression,
+    surveys: Iterable[Survey],
+    at: Sequence[datetime],
+    others: Mapping[str, Ids],
+) -> Preview:
+    """The preview of a rule, from the surveys of all ranges; ``others``: members of segments."""
+    parts = parts_of(rule)
+    found = reduce(Survey.__add__, surveys, _nobody(len(parts), len(at)))
+    ascending = np.sort(found.members)
+    order = np.lexsort((found.members, -found.spent))
+    counts = zip(parts, found.alone.tolist(), found.together.tolist(), strict=True)
     return Preview(
-        size=int(member.sum()),
-        profiles=len(member),
-        revenue=int(theirs.sum()),
-        total_revenue=int(spend.sum()),
-        sample=[int(profile) for profile in top],
+        Worth(len(found.members), int(found.spent.sum())),
+        found.everybody,
+        tuple(found.members[order[:SAMPLE]].tolist()),
+        tuple(Step(*step) for step in counts),
+        {key: (len(ids), overlap(ascending, ids)) for key, ids in others.items()},
+        tuple(zip(at, found.curve.tolist(), strict=True)),
     )
+
+
+def _nobody(parts: int, at: int) -> Survey:
+    none, zeros = np.zeros(0, np.int64), np.zeros(parts, np.int64)
+    return Survey(Worth(), none, np.zeros(0), zeros, zeros, np.zeros(at, np.int64))
+
+
+def _population(values: pd.DataFrame, name: str) -> pd.DataFrame:
+    columns = values[[name, "orders", "last_order_at"]].rename(columns={name: "value"})
+    return columns.assign(profile_id=values.index.to_numpy(np.int64))
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

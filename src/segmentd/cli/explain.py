@@ -1,0 +1,110 @@
+"""``explain``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import click
+
+from segmentd.bootstrap import App
+from segmentd.cli.common import (
+    Instant,
+    Invocation,
+    echo_json,
+    json_option,
+    now_option,
+    pass_invocation,
+)
+from segmentd.cli.session import asking, chosen, found, session
+from segmentd.segmenter.explain import Explanation
+
+
+@click.command()
+@click.argument("who", metavar="EMAIL|SOURCE:ID")
+@click.option("--segment", "only", help="Only this segment.")
+@click.option(
+    "--as-of",
+    type=Instant(),
+    help="How it was then: membership from the history, reasons from what was known.",
+)
+@now_option
+@json_option
+@pass_invocation
+def explain(
+    invocation: Invocation,
+    who: str,
+    only: str | None,
+    as_of: datetime | None,
+    now: datetime | None,
+    as_json: bool,
+) -> None:
+    """Say why a customer is in each segment or not, until when, and what would change it."""
+    if as_of is not None and now is not None:
+        raise click.UsageError("--as-of and --now do not go together")
+    with session(invocation, as_of or now, quiet=as_json) as app:
+        told = [_person(app, profile_id, only, as_of) for profile_id in found(app, who)]
+    if as_json:
+        echo_json(told)
+        return
+    for person in told:
+        click.echo(f"{person['source']}:{person['customer_id']}  {person['email'] or '-'}")
+        for entry in person["segments"]:
+            state = "member" if entry["member"] else "not a member"
+            since = f" since {entry['since']:%Y-%m-%d %H:%M}Z" if entry["since"] else ""
+            click.echo(f"\n{entry['title']} ({entry['segment']}): {state}{since}")
+            if entry["differs"]:
+                click.echo(entry["differs"])
+            click.echo(entry["text"])
+
+
+def _person(app: App, profile_id: int, only: str | None, as_of: datetime | None) -> dict[str, Any]:
+    (person,) = app.store.people([profile_id])
+    segments = chosen(app, only)
+    keys = [segment.key for segment in segments]
+    ask = asking(app, "explain")
+    thresholds = None if as_of is None else app.store.thresholds_at(as_of)
+    told = dict(ask.of(*keys).explain(profile_id, keys, thresholds))
+    since = app.store.memberships_of(profile_id) if as_of is None else _then(app, profile_id, as_of)
+    return {
+        "profile_id": profile_id,
+        "source": person.source,
+        "customer_id": person.customer_id,
+        "email": person.email,
+        "segments": [
+            {
+                "segment": segment.key,
+                "title": segment.title,
+                **_standing(told[segment.key], segment.key, since, as_of),
+            }
+            for segment in segments
+        ],
+    }
+
+
+def _standing(
+    why: Explanation, key: str, since: Mapping[str, datetime], as_of: datetime | None
+) -> dict[str, Any]:
+    member = why.holds if as_of is None else key in since
+    differs = None
+    if member != why.holds:
+        differs = f"the rule as it is now would make {'a' if why.holds else 'no'} member"
+    return {
+        "member": member,
+        "since": since.get(key) if member else None,
+        "until": why.until,
+        "due": why.due,
+        "differs": differs,
+        "text": why.to_text(),
+        "why": why.to_dict(),
+    }
+
+
+def _then(app: App, profile_id: int, as_of: datetime) -> dict[str, datetime]:
+    """Segment → member since, as the history says it was."""
+    return {
+        interval.segment: interval.entered_at
+        for interval in app.store.intervals(profile_id)
+        if interval.entered_at <= as_of and (interval.left_at is None or as_of < interval.left_at)
+    }

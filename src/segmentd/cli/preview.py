@@ -1,0 +1,152 @@
+"""``preview``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import click
+
+from segmentd.bootstrap import App
+from segmentd.cli.common import Invocation, echo_json, json_option, now_option, pass_invocation
+from segmentd.cli.report import as_percent, columns
+from segmentd.cli.session import asking, chosen, session
+from segmentd.domain.segments import Segment
+from segmentd.pipeline.ask import Asking
+from segmentd.segmenter.preview import Preview
+from segmentd.segmenter.render import money, words
+from segmentd.segmenter.spelling import text
+from segmentd.store.reads import Person
+
+ASKED = "this rule"
+"""No segment has such a key."""
+_BAR = 30
+
+
+@click.command()
+@click.argument("rule", required=False)
+@click.option("--segment", "key", help="A configured segment instead of RULE.")
+@now_option
+@json_option
+@pass_invocation
+def preview(
+    invocation: Invocation,
+    rule: str | None,
+    key: str | None,
+    now: datetime | None,
+    as_json: bool,
+) -> None:
+    """Say how many customers RULE selects, who, why, and since when; keeps nothing.
+
+    Ctrl-C ends it at once.
+    """
+    if (rule is None) == (key is None):
+        raise click.UsageError("write a rule, or --segment with the name of one that is configured")
+    with session(invocation, now, quiet=as_json) as app:
+        if key is not None:
+            chosen(app, key)
+        extra = [Segment(ASKED, ASKED, rule)] if rule is not None else []
+        values = _values(app, asking(app, "preview", extra).of(key or ASKED), key or ASKED)
+    if as_json:
+        echo_json(values)
+    else:
+        click.echo("\n".join(_lines(values)))
+
+
+def _values(app: App, ask: Asking, key: str) -> dict[str, Any]:
+    found, thresholds = ask.preview(key)
+    currency = ask.ruleset.shop.currency
+    rule = ask.ruleset.rules[key]
+    return {
+        "rule": text(rule),
+        "words": words(rule, currency),
+        "currency": currency,
+        "size": found.size,
+        "profiles": found.everybody.size,
+        "share": found.share,
+        "revenue": found.worth.revenue,
+        "total_revenue": found.everybody.revenue,
+        "revenue_share": found.revenue_share,
+        "funnel": [
+            {
+                "condition": text(step.part),
+                "words": words(step.part, currency),
+                "alone": step.alone,
+                "together": step.together,
+            }
+            for step in found.funnel
+        ],
+        "overlap": _overlaps(found),
+        "curve": [{"at": at, "size": size} for at, size in found.curve],
+        "sample": [
+            _example(person, ask, key, thresholds) for person in app.store.people(found.sample)
+        ],
+    }
+
+
+def _overlaps(found: Preview) -> list[dict[str, Any]]:
+    """The most similar segment first."""
+    rows = [
+        {"segment": key, "size": size, "common": both.common, "jaccard": both.jaccard}
+        for key, (size, both) in found.overlaps.items()
+    ]
+    return sorted(rows, key=lambda row: (-float(str(row["jaccard"])), str(row["segment"])))
+
+
+def _example(
+    person: Person, ask: Asking, key: str, thresholds: Mapping[str, str]
+) -> dict[str, Any]:
+    ((_, why),) = ask.explain(person.profile_id, [key], thresholds)
+    return {
+        "profile_id": person.profile_id,
+        "source": person.source,
+        "customer_id": person.customer_id,
+        "email": person.email,
+        "reasons": why.to_line(),
+    }
+
+
+def _lines(values: Mapping[str, Any]) -> Iterator[str]:
+    yield values["words"]
+    revenue = money(values["revenue"], values["currency"])
+    yield (
+        f"{values['size']} of {values['profiles']} customers ({as_percent(values['share'])}), "
+        f"{as_percent(values['revenue_share'])} of revenue ({revenue})"
+    )
+    yield from _funnel(values)
+    overlap = [row for row in values["overlap"] if row["common"]]
+    if overlap:
+        yield "\nMembers in common with"
+        rows = [
+            (row["segment"], row["common"], f"of {row['size']}", as_percent(row["jaccard"]))
+            for row in overlap
+        ]
+        yield from _indented(columns(rows))
+    yield "\nSize in the last 90 days"
+    most = max(point["size"] for point in values["curve"]) or 1
+    points = [
+        (f"{point['at']:%Y-%m-%d}", point["size"], "#" * round(_BAR * point["size"] / most))
+        for point in values["curve"]
+    ]
+    yield from _indented(columns(points))
+    if values["sample"]:
+        yield "\nFor example"
+    for person in values["sample"]:
+        yield f"  {person['source']}:{person['customer_id']}  {person['email'] or '-'}"
+        yield f"    {person['reasons']}"
+
+
+def _funnel(values: Mapping[str, Any]) -> Iterator[str]:
+    """Where customers fall out; what else decides comes last."""
+    steps = values["funnel"]
+    rows = [(step["alone"], step["together"], step["words"]) for step in steps]
+    if steps[-1]["together"] != values["size"]:
+        rows.append(("", values["size"], "after stays, grace, limit, pins and sets"))
+    if len(rows) > 1:
+        yield "\nAlone and together with those before"
+        yield from _indented(columns(rows))
+
+
+def _indented(lines: list[str]) -> Iterator[str]:
+    return (f"  {line}" for line in lines)
