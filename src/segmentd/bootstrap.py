@@ -37,9 +37,7 @@ from segmentd.pipeline.segment import SegmentSummary
 from segmentd.sdk.contract import Destination, Meter, Runtime, Source
 from segmentd.segmenter.demands import is_filled
 from segmentd.segmenter.explain import Explanation
-from segmentd.segmenter.parser import parse
 from segmentd.segmenter.preview import Preview
-from segmentd.segmenter.render import words
 from segmentd.segmenter.ruleset import Ruleset, Shop, compile_segments
 from segmentd.store import Store, open_store
 from segmentd.store.leases import this_process
@@ -203,19 +201,17 @@ class App:
         """Key → what its rule selects now; keeps nothing."""
         return asking.preview(self.store, rules, self.shop(), self.clock())
 
-    def words(self, rule: str) -> str:
-        """The rule in plain words."""
-        return words(parse(rule), self.shop().currency)
-
     def explain(
         self, profile_id: int, only: str | None = None
     ) -> Iterator[tuple[Segment, Explanation]]:
         """Each segment (or one) with the reasons for and against membership of a profile."""
-        segments = [s for s in self.config.segments if only in (None, s.key)]
+        segments = {s.key: s for s in self.config.segments if only in (None, s.key)}
         if only is not None and not segments:
             known = ", ".join(s.key for s in self.config.segments)
             raise ConfigError(f"there is no segment {only!r}; configured are: {known}")
-        return asking.explanations(self.store, segments, self.shop(), profile_id, self.clock())
+        asked = asking.Asking(self.store, compiled(self.config, self.shop()), self.clock())
+        for key, why in asked.explain(profile_id, list(segments)):
+            yield segments[key], why
 
     # what they need --------------------------------------------------------------------------
 

@@ -152,4 +152,4 @@ def test_the_configured_currency_decides_which_amounts_count(story: Story) -> No
     story.shop.refund("901", 1, NOON)
     story.app.pull().check()
     preview = story.app.preview({"usd": "amount_spent >= 4 AND amount_spent <= 5"})["usd"]
-    assert (preview.size, preview.revenue) == (1, 499)
+    assert (preview.size, preview.worth.revenue) == (1, 499)
