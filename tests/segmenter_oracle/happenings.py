@@ -82,15 +82,12 @@ def _is_abandoned(checkout: Happening, orders: Sequence[Order], world: World) ->
     return not any(order.placed_at > checkout.at for order in orders)
 
 
-def _when(one: Happening) -> tuple[int, int, int, int]:
-    """Lines of one order are told apart by product (unknown ones first) and money, refunds of one
-    second by money: the order of rows decides nothing."""
-    if one.line:
-        product = one.line.product.id if one.line.product else -1
-        return one.at, one.ordered.id, product, one.line.amount
+def _when(one: Happening) -> tuple[int, int, int]:
+    """Lines of one order are told apart by product, unknown ones first."""
     if one.order:
-        return one.at, one.order.id, 0, one.refund or 0
-    return one.at, one.happened.id, 0, 0
+        product = one.line.product.id if one.line and one.line.product else -1
+        return one.at, one.order.id, product
+    return one.at, one.happened.id, 0
 
 
 # properties
@@ -202,6 +199,8 @@ def aggregate(
         return _total(events, name, found, person, world)
     operation, of = split
     values = [property_of(of, one, person, world) for one in found]
+    if operation in {"first", "last"}:
+        return _outermost(operation, found, values)
     if operation == "share":
         everything = happenings(events, person, world)
         whole = [property_of(of, one, person, world) for one in everything]
@@ -211,10 +210,18 @@ def aggregate(
     return summed_up(operation, values, field.kind)
 
 
+def _outermost(operation: str, found: list[Happening], values: list[Any]) -> Any:
+    """What the first or the last has; of equals, whichever row comes first, the least or the
+    largest, and what is missing comes after all."""
+    ordered = sorted(
+        zip(found, values, strict=True),
+        key=lambda pair: (*_when(pair[0]), pair[1] is None, pair[1] or 0),
+    )
+    return ordered[0 if operation == "first" else -1][1] if ordered else None
+
+
 def summed_up(operation: str, values: list[Any], kind: Kind) -> Any:
-    """One value of many, in the order of time."""
-    if operation in {"first", "last"}:
-        return (values[0] if operation == "first" else values[-1]) if values else None
+    """One value of many."""
     if operation in {"distinct", "top_share"}:
         return _different(operation, values, kind)
     numbers = sorted(_numbers(values))
