@@ -33,6 +33,7 @@ crash: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.crash
 
 docs: $(READY)
+	$(BIN)/python -m segmentd.segmenter.reference docs/rules.md
 	$(BIN)/pytest -q tests/test_docs.py
 
 # Everything in the lock is pinned by hash and carries no address: pip asks whatever index it is

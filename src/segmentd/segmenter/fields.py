@@ -154,6 +154,9 @@ _CLIMATES = ("TROPICAL", "DRY", "TEMPERATE", "CONTINENTAL", "POLAR")
 """The main groups of Koeppen and Geiger."""
 
 FIELDS: Mapping[str, Field] = {
+    "abandoned_checkout_date": Field(
+        Kind.DATE, "last abandoned checkout", needs=("orders", "events")
+    ),
     "amount_spent": Field(Kind.MONEY, "amount spent", needs=_REFUNDS),
     "average_days_between_orders": Field(
         Kind.COUNT, "average number of days between orders", needs=_ORDERS
@@ -190,8 +193,7 @@ FIELDS: Mapping[str, Field] = {
     "refund_rate": Field(Kind.RATIO, "refunded share of the money", needs=_REFUNDS),
     "refunded_orders": Field(Kind.COUNT, "number of refunded orders", needs=_REFUNDS),
     "sms_subscription_status": Field(Kind.CHOICE, "SMS subscription", _CONSENT),
-    # known to Shopify or to e-mail platforms, filled by no source yet
-    "abandoned_checkout_date": Field(Kind.DATE, "last abandoned checkout", needs=("events",)),
+    # known to Shopify, WooCommerce or e-mail platforms, filled by no source yet
     "churn_probability": Field(Kind.RATIO, "probability of no further order", filled=False),
     "companies": Field(Kind.LIST, "company list", filled=False),
     "created_by_app_id": Field(Kind.ID, "app that created the customer", filled=False),

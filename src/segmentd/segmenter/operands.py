@@ -317,7 +317,7 @@ def _is_plain(parameter: Expression, *operators: str) -> bool:
 
 def _check_coordinates(operand: Operand) -> None:
     value = operand.value if isinstance(operand, Text) else ""
-    found = re.fullmatch(r"\s*(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?)\s*", value, re.ASCII)
+    found = re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*,\s*([+-]?\d+(?:\.\d+)?)\s*", value, re.ASCII)
     if found is None or abs(float(found[1])) > 90 or abs(float(found[2])) > 180:
         written = operand_text(operand)
         fail(operand.at, f"{written} is no place; write latitude and longitude: '52.52,13.405'")
