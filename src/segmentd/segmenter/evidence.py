@@ -93,7 +93,8 @@ class Evidence:
         if kind in NUMERIC or kind is Kind.DATE:
             return self.number(kind, float(self._conditions.numbers(subject, kind)[0]))
         column = self._conditions.terms(subject)
-        return ", ".join(column.distinct[column.codes[0]]) or UNKNOWN
+        empty = "none" if kind is Kind.LIST else UNKNOWN
+        return ", ".join(column.distinct[column.codes[0]]) or empty
 
     def number(self, kind: Kind, value: float) -> str:
         """A number of a kind: money with its currency, a date on the shop's clock."""
