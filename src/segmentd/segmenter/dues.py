@@ -169,8 +169,9 @@ class Dues:
         if span.low is not None:
             rows = rows & self._beyond(span.low, dates, table.profile)
         ahead = rows & self._beyond(span.high, dates, table.profile)
-        yield self._leaves(span.high, table.least(dates, ahead))
-        yield self._leaves(span.low, table.least(dates, rows & ~ahead))
+        for edge, some in ((span.high, ahead), (span.low, rows & ~ahead)):
+            if edge is not None and _is_relative(edge.reference):
+                yield self._clock.leaves(edge, table.least(dates, some))
 
     def _rolling(self, aggregate: Aggregate, events: Events) -> Iterator[Floats | None]:
         windows = windows_of(aggregate, self._evaluation)

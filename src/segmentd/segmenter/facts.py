@@ -160,8 +160,9 @@ def _profile_texts(name: str) -> Callable[[Facts], TermColumn]:
 
 def _email_domain(facts: Facts) -> TermColumn:
     emails = facts.frames.profiles["email"].tolist()
-    domains = [e.rpartition("@")[2].lower() if isinstance(e, str) else None for e in emails]
-    return texts(pd.Series(domains, dtype=object))
+    domains = [e.rpartition("@")[2] if isinstance(e, str) else None for e in emails]
+    column = texts(pd.Series(domains, dtype=object))
+    return column.map(lambda terms: tuple(text.lower() for text in terms))
 
 
 def _place(*names: str) -> Callable[[Facts], TermColumn]:

@@ -226,6 +226,7 @@ MOVED = [
     "number_of_orders < days_since_last_order",
     "count EVERY 4d OF orders_placed () >= 1",
     "sum_amount EVERY 3d OF orders_placed (date >= -6d) >= 10",
+    "count EVERY 3d OF orders_placed (date >= -4d, amount = 30) >= 1",
     "count EVERY 5d OF orders_placed (date >= -50h) IS NULL",
     "orders_placed MATCHES (date >= last_date OF orders_placed (date <= -3d), count = 1)",
     "events('Planned') MATCHES (properties.until >= +1d)",
