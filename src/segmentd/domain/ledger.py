@@ -18,7 +18,8 @@ class LedgerState(StrEnum):
     """What we know of one name on one target."""
 
     PENDING = "pending"
-    """We are about to put it there, or did and died before we could note it: ours either way."""
+    """We are about to put it there or to take it off, or did and died before we could note it:
+    ours either way."""
     DELIVERED = "delivered"
     """We put it there."""
     FOREIGN = "foreign"
@@ -79,7 +80,7 @@ def decide(difference: Difference) -> Step:
     if difference.state is None:
         return Step.NOTHING
     if difference.state is LedgerState.PENDING:
-        # we may have put it there, and the customer left before we knew
+        # we may have put it there, or not yet taken it off
         return Step.REMOVE
     if difference.state is LedgerState.DELIVERED:
         # a member left; if a person already took the name off, there is nothing to remove

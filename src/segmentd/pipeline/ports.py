@@ -242,7 +242,7 @@ class PushPort(Protocol):
         """
 
     def delivered(self, destination: str) -> Mapping[str, int]:
-        """Name → how many the ledger holds as delivered."""
+        """Name → how many the ledger holds as ours: delivered, or about to change."""
 
     def names(self, destination: str) -> dict[str, str]:
         """Name → remote id, as kept from ``prepare``."""

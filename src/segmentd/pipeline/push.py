@@ -128,11 +128,9 @@ def push(
     if not made.changes:
         return summary
     names = _prepare(made, destination, store, lease)
-    # noted ahead: after a crash, what is found at the shop must not be taken for the merchant's own
-    pending = [
-        (d, LedgerState.PENDING) for d, change in made.changes if change.action is Action.ADD
-    ]
-    noting(pending)
+    # noted ahead: after a crash, what is found at the shop must not be taken for the merchant's
+    # own, nor what is missing there for something that a person took off
+    noting([(difference, LedgerState.PENDING) for difference, _ in made.changes])
     differences = {change: difference for difference, change in made.changes}
     receipts: list[tuple[Difference, Receipt]] = []
     done = 0

@@ -36,11 +36,12 @@ class PushStore(DifferenceStore):
     """``PushPort`` on the tables ``ledger``, ``destination_names`` and ``rejections``."""
 
     def delivered(self, destination: str) -> Mapping[str, int]:
-        """Name → how many the ledger holds as delivered."""
+        """Name → how many the ledger holds as ours: delivered, or about to change."""
         columns = _LEDGER.c
+        ours = (LedgerState.DELIVERED.value, LedgerState.PENDING.value)
         counted = (
             select(columns.name, func.count())
-            .where(columns.destination == destination, columns.state == LedgerState.DELIVERED.value)
+            .where(columns.destination == destination, columns.state.in_(ours))
             .group_by(columns.name)
         )
         with self._database.read() as connection:

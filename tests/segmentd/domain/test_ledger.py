@@ -156,6 +156,7 @@ class Pushing(RuleBasedStateMachine):
                 self.state = S.DELIVERED
         elif step is Step.REMOVE:
             assert not self.place.by_merchant, "a merchant's own tag was removed"
+            self.state = S.PENDING
             if sent:
                 self.place = Place()
             if not dies:
