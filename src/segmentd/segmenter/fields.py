@@ -343,6 +343,7 @@ FUNCTIONS: Mapping[str, Function] = {
             "next_expiry_date": Field(Kind.DATE, "next expiry", filled=False),
             "last_credit_date": Field(Kind.DATE, "last credit", filled=False),
         },
+        {"count": Field(Kind.COUNT, "number of accounts")},
     ),
     "product_reviews": Function(
         "reviews",
