@@ -389,14 +389,27 @@ def check_rules(config: Config) -> None:
     _check_filled(config, compiled(config, shop))
 
 
+def filled(config: Config) -> frozenset[str]:
+    """The rule fields that the configured sources fill, together."""
+    each = (plugins.filled(c.connector, c.settings) for c in config.sources.values())
+    return frozenset().union(*each)
+
+
 def _check_filled(config: Config, ruleset: Ruleset) -> None:
-    filled: frozenset[str] = frozenset().union(
-        *(plugins.source(connector.connector).fields for connector in config.sources.values())
-    )
+    known = filled(config)
     for key in ruleset.keys if config.sources else ():
         for name in sorted(ruleset.fields_of(key)):
-            if not is_filled(name, filled):
-                raise ConfigError(f"[segments.{key}] asks for {name}, which no source fills")
+            if not is_filled(name, known):
+                hint = _where_to_list(config, name)
+                raise ConfigError(f"[segments.{key}] asks for {name}, which no source fills{hint}")
+
+
+def _where_to_list(config: Config, name: str) -> str:
+    namespace, _, rest = name.partition(".")
+    for source, connector in config.sources.items():
+        if rest and namespace in plugins.source(connector.connector).fields:
+            return f'; add "{rest}" to {namespace} in [sources.{source}]'
+    return ""
 
 
 def _wall() -> datetime:

@@ -14,6 +14,7 @@ from typing import TypeVar
 from segmentd.domain.errors import ConfigError
 from segmentd.domain.suggest import did_you_mean
 from segmentd.sdk.contract import Destination, Source
+from segmentd.sdk.settings import ConnectorSettings
 from segmentd.sdk.testing.sandbox import Sandbox
 
 SOURCES = "segmentd.sources"
@@ -36,6 +37,18 @@ def installed(group: str) -> Mapping[str, EntryPoint]:
 def source(name: str) -> type[Source]:
     """The source class of a connector; ConfigError if there is none or it cannot be imported."""
     return _load(SOURCES, name, Source)
+
+
+def filled(name: str, settings: ConnectorSettings) -> frozenset[str]:
+    """The rule fields that a source fills with these settings; errors as for ``source``.
+
+    Where a setting is called as one of them, such as ``metafields``, it lists what is read of it.
+    """
+    found: set[str] = set()
+    for field in source(name).fields:
+        listed = getattr(settings, field, None)
+        found |= {field} if listed is None else {f"{field}.{each}" for each in listed}
+    return frozenset(found)
 
 
 def destination(name: str) -> type[Destination]:

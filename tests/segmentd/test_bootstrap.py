@@ -50,3 +50,17 @@ def test_what_is_said_beside_a_rule_is_checked_too(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match=r"^\[segments\.x\] asks for rfm_group, which no source"):
         check_rules(load_config(config))
+
+
+def test_a_metafield_is_filled_if_the_source_is_told_to_read_it(tmp_path: Path) -> None:
+    config = tmp_path / "segmentd.toml"
+    text = (
+        '[sources.shop]\nconnector = "shopify"\nshop = "a.myshopify.com"\ntoken_env = "T"\n'
+        'metafields = ["facts.size"]\n'
+        '[segments.x]\nwhere = "metafields.facts.birth_date IS NOT NULL"\n'
+    )
+    config.write_text(text)
+    with pytest.raises(ConfigError, match=r'no source fills; add "facts.birth_date" to metafields'):
+        check_rules(load_config(config))
+    config.write_text(text.replace("facts.size", "facts.birth_date"))
+    check_rules(load_config(config))
