@@ -15,7 +15,8 @@ Floats = npt.NDArray[np.float64]
 
 EPOCH = date(1970, 1, 1).toordinal()
 _MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12}
-_FIRST, _LAST = date(1, 1, 3).toordinal(), date(9999, 12, 29).toordinal()
+FIRST, LAST = date(1, 1, 3).toordinal(), date(9999, 12, 29).toordinal()
+"""Days whose neighbours are in the calendar too, whatever the zone."""
 
 
 @lru_cache(maxsize=65_536)
@@ -32,7 +33,7 @@ def day_start(zone: ZoneInfo, ordinal: int) -> int:
 def each_day(days: Floats, change: Callable[[int], int]) -> Floats:
     """What becomes of each day, computed once per distinct day; NaN stays, and so becomes what lies
     beyond the calendar."""
-    known = (days >= _FIRST) & (days <= _LAST)
+    known = (days >= FIRST) & (days <= LAST)
     if not known.any():
         return np.full(len(days), np.nan)
     first = int(days[known].min())

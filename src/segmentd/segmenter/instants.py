@@ -16,6 +16,8 @@ import numpy as np
 
 from segmentd.segmenter.days import (
     EPOCH,
+    FIRST,
+    LAST,
     Floats,
     add_months,
     day_start,
@@ -103,10 +105,10 @@ class Clock:
         return local + 1 if day_start(self.zone, local + 1) <= instant else local
 
     def days(self, instants: Floats) -> Floats:
-        """The shop's days of many instants; NaN stays."""
-        known = ~np.isnan(instants)
+        """The shop's days of many instants; NaN stays, and so becomes what is in no calendar."""
+        known = (instants > (FIRST - EPOCH) * 86_400) & (instants < (LAST - EPOCH) * 86_400)
         if not known.any():
-            return instants.copy()
+            return np.full(len(instants), np.nan)
         # no zone is more than a day away from UTC
         utc = np.where(known, instants, self.now) // 86_400
         first = utc.min()
