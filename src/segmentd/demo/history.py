@@ -165,22 +165,33 @@ def _lines_and_products(folder: Path) -> tuple[dict[str, list[OrderLine]], list[
     names = sorted(titles.keys() | {row["product_id"] for row in rows})
     ids = {name: str(_FIRST_PRODUCT + index) for index, name in enumerate(names)}
     lines: dict[str, list[OrderLine]] = defaultdict(list)
+    prices: dict[str, int] = defaultdict(int)
     for number, row in enumerate(rows, start=1):
-        lines[row["order_id"]].append(
-            OrderLine(
-                id=str(number),
-                product_id=ids[row["product_id"]],
-                quantity=int(row["quantity"]),
-                amount=int(row["amount_cents"]),
-                title=titles.get(row["product_id"], {}).get("title", row["product_id"]),
-            )
+        line = OrderLine(
+            id=str(number),
+            product_id=ids[row["product_id"]],
+            quantity=int(row["quantity"]),
+            amount=int(row["amount_cents"]),
+            title=titles.get(row["product_id"], {}).get("title", row["product_id"]),
         )
-    return lines, [_product(ids[name], name, titles.get(name, {})) for name in names]
+        lines[row["order_id"]].append(line)
+        # the histories tell no prices: the highest that was paid for one piece
+        paid = line.amount // line.quantity if line.quantity > 0 else 0
+        prices[row["product_id"]] = max(prices[row["product_id"]], paid)
+    return lines, [_product(ids[n], n, titles.get(n, {}), prices.get(n)) for n in names]
 
 
-def _product(id: str, name: str, row: dict[str, str]) -> Product:  # noqa: A002 - the domain's word
+def _product(
+    id: str,  # noqa: A002 - the domain's word
+    name: str,
+    row: dict[str, str],
+    price: int | None,
+) -> Product:
     return Product(
-        id=id, title=row.get("title") or name, product_type=row.get("product_type") or None
+        id=id,
+        title=row.get("title") or name,
+        product_type=row.get("product_type") or None,
+        price=price,
     )
 
 
