@@ -105,8 +105,9 @@ class _Partition:
         """What a limited segment ranks by, of all who would be members without the limit."""
         cap = self._ruleset.standing(key).cap
         assert cap is not None  # noqa: S101 - asked of limited segments only
-        eligible = self.facts.exists & self._tenure(key, self._past.was(key)).graced
-        return np.where(eligible, self._strength(cap), np.nan)
+        before = self._before(key)
+        eligible = before.graced if before else self._raw(key)
+        return np.where(self.facts.exists & eligible, self._strength(cap), np.nan)
 
     def population(self, columns: Mapping[str, Floats]) -> pd.DataFrame:
         """Columns with what breaks ties between profiles."""
@@ -126,8 +127,8 @@ class _Partition:
 
     def _decided(self, key: str) -> Bools:
         standing, pins = self._ruleset.standing(key), self._pins
-        before = self._tenure(key, self._past.was(key))
-        inside = before.graced
+        before = self._before(key)
+        inside = before.graced if before else self._raw(key)
         if standing.cap is not None:
             inside = inside & self._within(key, standing.cap)
         if key in pins:
@@ -136,9 +137,18 @@ class _Partition:
         inside = self.facts.exists & inside
         if standing.rivals:
             inside = exclusive(key, standing.rivals, inside, self.conditions.members, pins)
-        if standing.remembers:
+        if before:
             self._remember(key, before, inside)
         return inside
+
+    def _raw(self, key: str) -> Bools:
+        return self.facts.exists & holds(self._ruleset.rules[key], self.conditions)
+
+    def _before(self, key: str) -> Tenure | None:
+        """What follows from who is a member already; None where that does not matter."""
+        if not self._ruleset.standing(key).remembers:
+            return None
+        return self._tenure(key, self._past.was(key))
 
     def _remember(self, key: str, before: Tenure, inside: Bools) -> None:
         """What the decision means for the next one."""
@@ -152,10 +162,9 @@ class _Partition:
 
     def _tenure(self, key: str, was: Bools, lapsing: Floats | None = None) -> Tenure:
         standing, nobody = self._ruleset.standing(key), np.zeros(self.facts.size, bool)
-        raw = self.facts.exists & holds(self._ruleset.rules[key], self.conditions)
         stays = nobody if standing.stays is None else holds(standing.stays, self.conditions)
         since = self._past.lapsing(key) if lapsing is None else lapsing
-        return tenure(standing, raw, stays, was, since, self.facts.clock.now)
+        return tenure(standing, self._raw(key), stays, was, since, self.facts.clock.now)
 
     def _within(self, key: str, cap: Cap) -> Bools:
         people = self.population({"value": self._strength(cap)})
