@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 import re2
@@ -26,6 +27,8 @@ from segmentd.segmenter.language import (
     Member,
     Name,
     Not,
+    Number,
+    Operand,
     Or,
     Position,
     Sample,
@@ -43,7 +46,6 @@ from segmentd.segmenter.names import (
     refuse_variable,
 )
 from segmentd.segmenter.operands import (
-    check_distance,
     check_operand,
     check_operator,
     check_types,
@@ -174,7 +176,7 @@ class _Checker:
         for parameter in events.parameters:
             self._parameter(parameter, events, function, total=True)
         if events.function == _PLACE:
-            check_distance(events)
+            _check_distance(events)
 
     def _events(self, events: Events) -> Function:
         """Events that no MATCHES follows: parameters only narrow them down."""
@@ -241,3 +243,42 @@ def _check_pattern(pattern: Text) -> None:
         reason, _, place = error.args[0].decode().partition(": ")
         at = f" at '{place}'" if place not in {"", pattern.value} else ""
         fail(pattern.at, f"{operand_text(pattern)} is no pattern: {reason}{at}")
+
+
+def _check_distance(events: Events) -> None:
+    given = {_name(parameter): parameter for parameter in events.parameters}
+    point = given.get("coordinates")
+    distances = [given[name] for name in ("distance_km", "distance_mi") if name in given]
+    if (
+        len(events.parameters) != 2
+        or len(distances) != 1
+        or not _is_plain(distances[0], "=", "<", "<=")
+        or not isinstance(point, Condition)
+        or not _is_plain(point, "=")
+    ):
+        fail(events.at, f"{_PLACE} needs coordinates = '…' and distance_km or distance_mi <= …")
+    _check_coordinates(point.operands[0])
+
+
+def _name(parameter: Expression) -> str:
+    match parameter:
+        case Condition(Name(value)):
+            return value
+        case _:
+            return ""
+
+
+def _is_plain(parameter: Expression, *operators: str) -> bool:
+    match parameter:
+        case Condition(_, operator, (Text() | Number(),), False):
+            return operator in operators
+        case _:
+            return False
+
+
+def _check_coordinates(operand: Operand) -> None:
+    value = operand.value if isinstance(operand, Text) else ""
+    found = re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*,\s*([+-]?\d+(?:\.\d+)?)\s*", value, re.ASCII)
+    if found is None or abs(float(found[1])) > 90 or abs(float(found[2])) > 180:
+        written = operand_text(operand)
+        fail(operand.at, f"{written} is no place; write latitude and longitude: '52.52,13.405'")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import NoReturn, assert_never
 
@@ -25,8 +24,6 @@ from segmentd.segmenter.language import (
     Call,
     Condition,
     Day,
-    Events,
-    Expression,
     Literal,
     Moment,
     Name,
@@ -278,46 +275,3 @@ def _literal(condition: Condition, field: Field, operand: Literal) -> None:
 
 def _expected(condition: Condition, field: Field) -> str:
     return _A_TEXT if condition.operator in _WORDS else _EXAMPLES.get(field.kind, _A_TEXT)
-
-
-_PLACE = "customer_within_distance"
-
-
-def check_distance(events: Events) -> None:
-    """Refuse a place without its point or its distance."""
-    given = {_name(parameter): parameter for parameter in events.parameters}
-    point = given.get("coordinates")
-    distances = [given[name] for name in ("distance_km", "distance_mi") if name in given]
-    if (
-        len(events.parameters) != 2
-        or len(distances) != 1
-        or not _is_plain(distances[0], "=", "<", "<=")
-        or not isinstance(point, Condition)
-        or not _is_plain(point, "=")
-    ):
-        fail(events.at, f"{_PLACE} needs coordinates = '…' and distance_km or distance_mi <= …")
-    _check_coordinates(point.operands[0])
-
-
-def _name(parameter: Expression) -> str:
-    match parameter:
-        case Condition(Name(value)):
-            return value
-        case _:
-            return ""
-
-
-def _is_plain(parameter: Expression, *operators: str) -> bool:
-    match parameter:
-        case Condition(_, operator, (Text() | Number(),), False):
-            return operator in operators
-        case _:
-            return False
-
-
-def _check_coordinates(operand: Operand) -> None:
-    value = operand.value if isinstance(operand, Text) else ""
-    found = re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*,\s*([+-]?\d+(?:\.\d+)?)\s*", value, re.ASCII)
-    if found is None or abs(float(found[1])) > 90 or abs(float(found[2])) > 180:
-        written = operand_text(operand)
-        fail(operand.at, f"{written} is no place; write latitude and longitude: '52.52,13.405'")
