@@ -15,7 +15,7 @@ from segmentd.bootstrap import App, compiled
 from segmentd.cli.common import Invocation, echo_json, json_option, now_option, pass_invocation
 from segmentd.cli.facts import unfilled
 from segmentd.cli.report import as_percent, columns
-from segmentd.cli.session import asking, session
+from segmentd.cli.session import asking, known_shop, session
 from segmentd.config import Config
 from segmentd.config_edit import add_segment, segment_table
 from segmentd.domain.errors import ConfigError
@@ -28,7 +28,7 @@ from segmentd.segmenter.presets import PRESETS, Preset
 from segmentd.segmenter.presets_values import shown
 from segmentd.segmenter.preview import EVERYBODY, Worth
 from segmentd.segmenter.render import money, words
-from segmentd.segmenter.ruleset import Ruleset, Shop
+from segmentd.segmenter.ruleset import Ruleset
 from segmentd.segmenter.thresholds import INSUFFICIENT
 
 _OWN = "preset {}"
@@ -130,7 +130,7 @@ def _compiled(config: Config, preset: Preset, name: str, parameters: Mapping[str
     except ConfigError as error:
         raise ConfigError(f"[segments.{name}] {error.message}") from None
     segments = (*config.segments, Segment(name, preset.title, where, stays=stays))
-    shop = Shop(config.shop.time_zone or "UTC", config.shop.currency or "USD")
+    shop = known_shop(config)
     rule = compiled(replace(config, segments=segments), shop).rules[name]
     return words(rule, shop.currency)
 

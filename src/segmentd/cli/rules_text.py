@@ -10,6 +10,7 @@ import click
 
 from segmentd.cli.common import Invocation, echo_json, json_option, pass_invocation
 from segmentd.cli.facts import unfilled
+from segmentd.cli.session import known_shop
 from segmentd.config_edit import segment_table
 from segmentd.config_schema import schema as made
 from segmentd.segmenter.check import check
@@ -32,7 +33,7 @@ def convert(invocation: Invocation, query: str | None, key: str, as_json: bool) 
     check(found.rule, [segment.key for segment in config.segments])
     values: dict[str, Any] = {
         "rule": found.text,
-        "words": words(found.rule, config.shop.currency or "USD"),
+        "words": words(found.rule, known_shop(config).currency),
         "notes": list(found.notes),
         "unfilled": unfilled(config, found.rule),
         "toml": segment_table(key, {"where": found.text}),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -23,10 +24,12 @@ from rich.progress import (
 
 from segmentd.bootstrap import App, Outcome, compiled, open_app
 from segmentd.cli.common import Invocation
+from segmentd.config import Config
 from segmentd.domain.errors import ConfigError, SegmentdError
 from segmentd.domain.segments import Segment
 from segmentd.domain.suggest import did_you_mean
 from segmentd.pipeline.ask import Asking
+from segmentd.segmenter.ruleset import Shop
 
 if TYPE_CHECKING:
     from segmentd.bootstrap import Progress as Report
@@ -60,6 +63,15 @@ def asking(app: App, label: str, extra: Sequence[Segment] = ()) -> Asking:
         app.clock(),
         lambda done, total: app.progress(label, done, total),
     )
+
+
+def known_shop(config: Config) -> Shop:
+    """As configured, else as the store has heard of it; no store is made for that."""
+    path = Path(config.store_url.removeprefix("sqlite:///"))
+    if config.store_url.startswith("sqlite:") and not path.exists():
+        return Shop(config.shop.time_zone or "UTC", config.shop.currency or "USD")
+    with closing(open_app(config)) as app:
+        return app.shop()
 
 
 def chosen(app: App, key: str | None) -> list[Segment]:

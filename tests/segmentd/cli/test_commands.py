@@ -66,7 +66,7 @@ def test_every_choice_in_the_example_is_one(monkeypatch: pytest.MonkeyPatch) -> 
     choices = [
         line.removeprefix("# ")
         for line in text.splitlines()
-        if line.startswith("# ") and (" = " in line or line.startswith("# ["))
+        if line.startswith("# ") and (" = " in line or line.startswith(("# [", "# ]")))
     ]
     for values in _tables(choices):
         # as if the table stood alone: without clashes between alternatives
