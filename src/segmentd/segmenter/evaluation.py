@@ -8,7 +8,7 @@ from segmentd.segmenter.columns import TermColumn
 from segmentd.segmenter.events import EventTable
 from segmentd.segmenter.facts import Facts
 from segmentd.segmenter.fields import Kind
-from segmentd.segmenter.language import Events, Leaf, Subject
+from segmentd.segmenter.language import Events, Subject
 from segmentd.segmenter.predicates import Bools, Floats
 
 
@@ -19,15 +19,6 @@ class Evaluation(Protocol):
     facts: Facts
     members: dict[str, Bools]
     """Final memberships of the segments that are decided so far in this pass."""
-
-    def truth(self, leaf: Leaf) -> Bools:
-        """For whom the condition holds."""
-
-    def due(self, leaf: Leaf) -> Floats | None:
-        """When (epoch seconds, after now) time alone may change it; NaN or None for never."""
-
-    def kind(self, subject: Subject) -> Kind:
-        """Of what type the subject is."""
 
     def numbers(self, subject: Subject, kind: Kind | None = None) -> Floats:
         """Minor units, plain numbers, or epoch seconds of dates; NaN where missing.

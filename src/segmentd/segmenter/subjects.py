@@ -105,8 +105,8 @@ class Subjects:
     def _aggregate(self, aggregate: Aggregate, events: Events) -> Floats:
         chosen = self._chosen(events)
         if chosen is None:
-            adds = aggregate.name in {"count", "quantity"} or aggregate.name.startswith("sum_")
-            return np.full(self._facts.size, 0.0 if adds else np.nan)
+            counts = aggregate.name.startswith(("count", "quantity", "sum_", "distinct_"))
+            return np.full(self._facts.size, 0.0 if counts else np.nan)
         windows = windows_of(aggregate, self._evaluation)
         if windows is not None:
             return self._rolling(aggregate, events, windows)

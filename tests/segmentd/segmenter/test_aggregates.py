@@ -164,6 +164,7 @@ def test_values(subject: str, expected: float | None) -> None:
         ("distinct_title OF products_purchased ()", 0),
         ("sum_amount EVERY 90d OF orders_placed (date >= -365d)", 0),
         ("count OF product_reviews ()", 0),
+        ("distinct_weekday OF product_reviews ()", 0),
         ("count OF shopify_email.opened ()", 0),
         ("average_amount OF orders_placed ()", None),
         ("min_amount OF orders_placed ()", None),
