@@ -305,7 +305,7 @@ def least_of_any_window(
     least = None
     last = since
     while last <= world.today:
-        first = moved(last, Duration(-length.amount, length.unit)) + timedelta(1)
+        first = moved(last + timedelta(1), Duration(-length.amount, length.unit))
         if first >= since:
             found = value(first, last)
             least = found if least is None or found < least else least

@@ -156,7 +156,7 @@ class Inventor:
             "activity_id": self._maybe("7", "gid://shopify/MarketingActivity/8"),
             "color": self._maybe("Red", "blue", "a=b"),
             "seconds": self._maybe("0", "12.5", "120", "many"),
-            "until": self._maybe("2026-03-29", "2026-07-01T10:00:00Z", "soon"),
+            "until": self._maybe("2026-03-29", "2026-07-01T10:00:00Z", "2026-02-30", "soon"),
         }
         known = {name: value for name, value in properties.items() if value is not None}
         ended = self._near(at) if self.random.random() < 0.3 else None

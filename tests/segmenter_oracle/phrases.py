@@ -52,7 +52,7 @@ _WORDS = {
     "last_order_country": ["DE", "fr", "d%"],
     "type": ["shoes", "Gift Card", "STRASSE"],
     "vendor": ["acme", "B", "éclair", "eclair"],
-    "title": ["Hat", "shoe", "%blue%", "creme BRULEE", "Crème%"],
+    "title": ["Hat", "h_t", "shoe", "%blue%", "creme BRULEE", "Crème%"],
     "tag": ["red", "SALE", "gift", "ete", "urgent"],
     "category": ["shoes", "headwear", "sale items", "dessert"],
     "discount_code": ["summer", "WINTER", "x", "none"],
@@ -108,7 +108,7 @@ class Phrases:
         if field.kind is Kind.CHOICE:
             return self._among(subject, list(field.choices))
         if field.kind is Kind.ID:
-            return self._among(subject, _WORDS.get(name, ["1"]))
+            return self._identity(subject, _WORDS.get(name, ["1"]))
         if field.kind is Kind.ANY:
             return self._any(subject, name)
         return self.text(subject, _WORDS.get(name, ["x"]), field.kind)
@@ -201,6 +201,13 @@ class Phrases:
         return self.of(
             f"{subject} {self.of('=', '!=')} '{one}'",
             f"{subject} {self.no()}IN ('{one}', '{other}')",
+        )
+
+    def _identity(self, subject: str, choices: Sequence[str]) -> str:
+        return self.of(
+            self._among(subject, choices),
+            f"{subject} {self.of('=', '!=')} {self.of('7', '11', '42')}",
+            f"{subject} {self.no()}IN (12, '{self.of(*choices)}')",
         )
 
     def _any(self, subject: str, name: str) -> str:

@@ -33,6 +33,7 @@ _EVENTS = [
     "shopify_email.opened",
     "storefront.product_viewed",
     "storefront_event.product_viewed",
+    "product_reviews",
 ]
 _OPEN = ["properties.color", "properties.seconds", "properties.until", "properties.id"]
 _OPEN_TOTALS = [

@@ -6,18 +6,21 @@ What fails is told as the smallest conditions that fail; the number of a case ma
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from fractions import Fraction
 from functools import cache
+from itertools import islice
 
 import pandas as pd
 import pytest
 
+from segmentd.segmenter.evaluate import evaluate
 from segmentd.segmenter.language import leaves
 from segmentd.segmenter.parser import parse
 from segmentd.segmenter.spelling import subject_text, text
-from segmentd.segmenter.thresholds import within
+from segmentd.segmenter.thresholds import moved, within
 from segmenter_oracle.cases import PLACES, SEGMENTS, Case, Crowd, after_pass, as_of, at
 from segmenter_oracle.histories import Order, Person, frames
 from segmenter_oracle.inventor import CATALOGUE, Inventor
@@ -83,9 +86,13 @@ def test_values_of_the_whole_store(case: Case) -> None:
 
 def inside(name: str, cut: str, people: list[Ranked]) -> set[int]:
     """Who lies at or beyond a cut."""
-    rows = [(each.id, float(each.value), each.orders, each.last_order) for each in people]
-    table = pd.DataFrame(rows, columns=["profile_id", "value", "orders", "last_order_at"])
+    table = table_of(people)
     return set(table["profile_id"][within(name, cut, table)])
+
+
+def table_of(people: list[Ranked]) -> pd.DataFrame:
+    rows = [(each.id, float(each.value), each.orders, each.last_order) for each in people]
+    return pd.DataFrame(rows, columns=["profile_id", "value", "orders", "last_order_at"])
 
 
 def test_a_second_look_changes_nothing_and_nobody_changes_before_being_due(
@@ -137,3 +144,33 @@ def test_a_date_changes_its_truth_at_the_very_instant_that_is_due(number: int) -
 def test_the_text_of_a_rule_means_the_rule(case: Case) -> None:
     for rule in case.ruleset.rules.values():
         assert parse(text(rule)) == rule
+
+
+def test_whoever_changes_when_a_value_of_the_store_moves_is_touched() -> None:
+    assert sum(changes_of_moves(number) for number in range(3)) > 20
+
+
+def changes_of_moves(number: int) -> int:
+    """How many change when one value after the other moves; all of them must be told."""
+    chooser = random.Random(number)
+    case = Case(Crowd(number, PEOPLE), relative_rules(chooser, 8), segments={})
+    changes = 0
+    for name, subject in case.ruleset.relatives.items():
+        people, old = table_of(case.population(subject)), case.thresholds[name]
+        if old == "insufficient" or people.empty:
+            continue
+        for new in chooser.choices([repr(float(value)) for value in people["value"]], k=2):
+            cuts = {**case.thresholds, name: new}
+            after = evaluate(case.ruleset, case.frames, at(case.now), cuts).members
+            changed = case.decided.members.ne(after).any(axis="columns")
+            touched = moved(name, old, new, people, case.ruleset.factors[name])
+            assert set(changed.index[changed]) <= set(touched), (name, new)
+            changes += int(changed.sum())
+    return changes
+
+
+def relative_rules(chooser: random.Random, count: int) -> list[str]:
+    """Conditions that compare customers with the whole store."""
+    leaves = (Rules(chooser).leaf() for _ in range(5000))
+    relative = (leaf for leaf in leaves if re.search(r"store |in (top|bottom) ", leaf, re.I))
+    return list(islice(relative, count))
