@@ -100,7 +100,7 @@ class _Words:
 
     def _part(self, part: Expression, function: Function | None) -> str:
         inner = self.rule(part, function)
-        return f"({inner})" if isinstance(part, And | Or | Sequence) else inner
+        return f"({inner})" if _is_several(part) else inner
 
     # events
 
@@ -212,6 +212,15 @@ class _Words:
     def _other(self, subject: Subject) -> str:
         name = self.subject(subject)
         return name if isinstance(subject, Name) and name == subject.value else f"the {name}"
+
+
+def _is_several(part: Expression) -> bool:
+    """Whether its words would run into those of its neighbours."""
+    match part:
+        case Matches(Events(name, _, parameters), negated=False):
+            return any(_is_total(parameter, FUNCTIONS[name]) for parameter in parameters)
+        case _:
+            return isinstance(part, And | Or | Sequence)
 
 
 def _is_total(parameter: Expression, function: Function) -> bool:

@@ -155,6 +155,12 @@ from segmentd.segmenter.spelling import text
             " and not (amount spent is above 5 EUR)",
         ),
         (
+            "orders_placed MATCHES (count > 1, share > 5%) OR orders_placed MATCHES ()"
+            " OR orders_placed NOT MATCHES (count > 1)",
+            "(orders ever: number of orders is above 1 and share of all orders is above 5%)"
+            " or orders ever: at least one or not (orders ever: number of orders is above 1)",
+        ),
+        (
             "orders_placed () THEN orders_placed () AND segment('vip')",
             "(orders, then orders) and is a member of segment 'vip'",
         ),
