@@ -12,6 +12,7 @@ from segmentd.bootstrap import App
 from segmentd.cli.common import Invocation, echo_json, json_option, now_option, pass_invocation
 from segmentd.cli.report import as_percent, columns
 from segmentd.cli.session import asking, chosen, session
+from segmentd.domain.errors import RuleError
 from segmentd.domain.segments import Segment
 from segmentd.pipeline.ask import Asking
 from segmentd.segmenter.preview import Preview
@@ -46,12 +47,21 @@ def preview(
     with session(invocation, now, quiet=as_json) as app:
         if key is not None:
             chosen(app, key)
-        extra = [Segment(ASKED, ASKED, rule)] if rule is not None else []
-        values = _values(app, asking(app, "preview", extra).of(key or ASKED), key or ASKED)
+        values = _values(app, _asking(app, rule).of(key or ASKED), key or ASKED)
     if as_json:
         echo_json(values)
     else:
         click.echo("\n".join(_lines(values)))
+
+
+def _asking(app: App, rule: str | None) -> Asking:
+    if rule is None:
+        return asking(app, "preview")
+    try:
+        return asking(app, "preview", [Segment(ASKED, ASKED, rule)])
+    except RuleError as error:
+        message = error.message.removeprefix(f"segment '{ASKED}': ")
+        raise RuleError(message, line=error.line, column=error.column) from error
 
 
 def _values(app: App, ask: Asking, key: str) -> dict[str, Any]:

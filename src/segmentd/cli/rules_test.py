@@ -21,7 +21,7 @@ _DEFAULT = "tests/rules/*.toml"
 
 
 @click.command()
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @json_option
 @pass_invocation
 def test(invocation: Invocation, files: tuple[Path, ...], as_json: bool) -> Exit:

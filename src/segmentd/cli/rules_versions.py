@@ -50,8 +50,8 @@ def versions(invocation: Invocation, key: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("key", metavar="SEGMENT")
-@click.argument("old", metavar="OLD", required=False)
-@click.argument("new", metavar="NEW", required=False)
+@click.argument("old", metavar="[OLD]", required=False)
+@click.argument("new", metavar="[NEW]", required=False)
 @json_option
 @pass_invocation
 def diff(invocation: Invocation, key: str, old: str | None, new: str | None, as_json: bool) -> None:

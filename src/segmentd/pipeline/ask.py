@@ -15,6 +15,7 @@ from segmentd.segmenter.fitted import Counts, Habits, bound, fit, fitted_name, h
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.preview import (
     EVERYBODY,
+    NEEDS,
     Ids,
     Preview,
     Values,
@@ -93,7 +94,7 @@ class Asking:
         at = instants(self.now)
         ruleset, thresholds = self.settled(at)
         work = partial(survey, ruleset, key=key, at=at, thresholds=thresholds)
-        surveys = list(self._each_range(ruleset.needs, work))
+        surveys = list(self._each_range(ruleset.needs | NEEDS, work))
         others = {k: ids for k, ids in self.store.member_ids().items() if k != key}
         return summarised(ruleset.rules[key], surveys, at, others), thresholds[-1]
 
@@ -103,7 +104,7 @@ class Asking:
         ruleset, (thresholds,) = self.settled((self.now,))
         work = partial(worths, ruleset, keys=keys, now=self.now, thresholds=thresholds)
         found = dict.fromkeys((*keys, EVERYBODY), Worth())
-        for part in self._each_range(ruleset.needs, work):
+        for part in self._each_range(ruleset.needs | NEEDS, work):
             found = {key: worth + part[key] for key, worth in found.items()}
         return found, thresholds
 

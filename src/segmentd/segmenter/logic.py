@@ -134,8 +134,10 @@ def _cases(rule: Expression, *, positive: bool) -> list[_Case] | None:
                 return None
             return [tuple(each for part in case for each in part) for case in product(*known)]
         case Matches(negated=negated):
+            # none of a function that cannot be taken apart: a point and a distance
             conditions = conditions_of(rule)
-            return _cases(And(conditions), positive=positive != negated)
+            if conditions:
+                return _cases(And(conditions), positive=positive != negated)
     return [((rule, positive),)]
 
 
@@ -172,7 +174,7 @@ def _field(subject: Subject, function: Function | None) -> Field | None:
 
 def _plain(leaf: Leaf | Variable, *, positive: bool) -> tuple[Leaf | Variable, bool]:
     """The condition without its negation, and whether it is to hold."""
-    if isinstance(leaf, Condition) and leaf.negated:
+    if isinstance(leaf, Condition | Matches) and leaf.negated:
         return replace(leaf, negated=False), not positive
     return leaf, positive
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from segmentd.segmenter import evaluate as evaluation
+from segmentd.segmenter.fields import FIELDS
 from segmentd.segmenter.figures import Overlap, overlap
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.language import And, Expression, Name
@@ -26,6 +27,9 @@ from segmentd.segmenter.thresholds import threshold
 SAMPLE = 10
 EVERYBODY = "*"
 """No segment has such a key."""
+SPENT = Name("amount_spent")
+NEEDS = frozenset(FIELDS["amount_spent"].needs)
+"""Frames that every preview reads."""
 CURVE = timedelta(days=90)
 _WEEK = timedelta(days=7)
 
@@ -162,7 +166,7 @@ def survey(
         sizes.append(int(members[key].sum()))
     scene = Scene(ruleset, frames, at[-1], thresholds[-1])
     inside = scene.conditions.members[key]
-    spent = scene.conditions.numbers(Name("amount_spent"))
+    spent = scene.conditions.numbers(SPENT)
     alone = [
         scene.facts.exists & evaluation.holds(part, scene.conditions)
         for part in parts_of(ruleset.rules[key])
@@ -183,7 +187,7 @@ def worths(
 ) -> dict[str, Worth]:
     """Size and revenue of segments in one range, and under EVERYBODY those of all."""
     scene = Scene(restricted(ruleset, keys), frames, now, thresholds)
-    spent = scene.conditions.numbers(Name("amount_spent"))
+    spent = scene.conditions.numbers(SPENT)
     inside = {key: scene.conditions.members[key] for key in keys}
     inside[EVERYBODY] = np.ones(len(spent), bool)
     return {key: Worth(int(each.sum()), int(spent[each].sum())) for key, each in inside.items()}
