@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 
@@ -64,23 +63,6 @@ class Edit:
     entered: Sequence[int]
     """Profile ids, ascending."""
     left: Sequence[int]
-
-
-class HistoryPort(Protocol):
-    def flows(self, segment: str) -> list[Flow]:
-        """All changes of a segment, pass by pass, oldest first."""
-
-    def intervals(self, profile_id: int) -> list[Interval]:
-        """When a profile was a member of which segment, oldest first."""
-
-    def rule_versions(self, segment: str) -> list[RuleVersion]:
-        """Every version of a segment's rule, newest first."""
-
-    def edit(self, segment: str, version: str) -> Edit:
-        """The changes of the pass in which this version was first applied."""
-
-    def thresholds_at(self, at: datetime) -> Mapping[str, str]:
-        """Store-relative expression → the threshold that held at an instant."""
 
 
 def weeks(

@@ -31,7 +31,7 @@ SELECT expression, threshold FROM thresholds t WHERE threshold_id = (
 
 
 class HistoryStore:
-    """``HistoryPort`` on the tables, and what is counted over memberships as they are now."""
+    """What was, and what is counted over memberships as they are now."""
 
     _database: Database
 
