@@ -65,7 +65,8 @@ def _asking(app: App, rule: str | None) -> Asking:
 
 
 def _values(app: App, ask: Asking, key: str) -> dict[str, Any]:
-    found, thresholds = ask.preview(key)
+    configured = [segment.key for segment in app.config.segments]
+    found, thresholds = ask.preview(key, configured)
     currency = ask.ruleset.shop.currency
     rule = ask.ruleset.rules[key]
     return {

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from segmentd.domain.segments import Segment
 from segmentd.pipeline.segment import CHUNK, RANGE
 from segmentd.segmenter.explain import Explainer, Explanation
+from segmentd.segmenter.figures import of_all
 from segmentd.segmenter.fitted import Counts, Habits, bound, fit, fitted_name, habits, outdated
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.preview import (
@@ -88,14 +89,14 @@ class Asking:
         """About these segments and what they depend on: nothing else is computed."""
         return replace(self, ruleset=restricted(self.ruleset, keys))
 
-    def preview(self, key: str) -> tuple[Preview, dict[str, str]]:
+    def preview(self, key: str, beside: Iterable[str] = ()) -> tuple[Preview, dict[str, str]]:
         """What a segment selects now, and would have selected in the last 90 days; and the
-        thresholds of now."""
+        thresholds of now. ``beside``: the segments that it is compared with, as they are stored."""
         at = instants(self.now)
         ruleset, thresholds = self.settled(at)
         work = partial(survey, ruleset, key=key, at=at, thresholds=thresholds)
         surveys = list(self._each_range(ruleset.needs | NEEDS, work))
-        others = {k: ids for k, ids in self.store.member_ids().items() if k != key}
+        others = of_all(self.store.member_ids(), (other for other in beside if other != key))
         return summarised(ruleset.rules[key], surveys, at, others), thresholds[-1]
 
     def worths(self, keys: Sequence[str]) -> tuple[dict[str, Worth], dict[str, str]]:
