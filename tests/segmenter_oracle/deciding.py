@@ -13,7 +13,8 @@ from segmenter_oracle.days import World
 from segmenter_oracle.facts import is_known
 from segmenter_oracle.happenings import counted_orders
 from segmenter_oracle.histories import Membership, Person
-from segmenter_oracle.plain import Asked, within
+from segmenter_oracle.plain import Asked
+from segmenter_oracle.statistics import within
 
 parsed = cache(parse)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -93,3 +94,10 @@ def _bought(person: Person, world: World) -> dict[str, Any]:
 
 def _mean(whole: int, parts: int) -> Fraction | None:
     return Fraction(whole, parts) if parts else None
+
+
+def drawn(person: Person, salt: str) -> Fraction:
+    """Where a person stands in a sample, from 0 to 100."""
+    identity = f"{salt}\0{person.source}:{person.customer_id}"
+    digest = hashlib.blake2b(identity.encode(), digest_size=8).digest()
+    return Fraction(int.from_bytes(digest, "big"), 2**64) * 100

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
 from segmentd.segmenter.fields import FUNCTIONS, Kind
-from segmentd.segmenter.language import Duration, Events
+from segmentd.segmenter.language import Events
 from segmenter_oracle.comparing import written_number
-from segmenter_oracle.days import World, moved
+from segmenter_oracle.days import World
 from segmenter_oracle.histories import Event, Line, Order, Person, Product
 
 
@@ -294,20 +293,3 @@ def _count(found: list[Happening]) -> int:
 
 def _pieces(found: list[Happening]) -> int:
     return sum(one.line.quantity for one in found if one.line)
-
-
-def least_of_any_window(
-    length: Duration, since: date | None, value: Callable[[date, date], Any], world: World
-) -> Any:
-    """The least value of all windows of a length between a day and today; None without one."""
-    if since is None:
-        return None
-    least = None
-    last = since
-    while last <= world.today:
-        first = moved(last + timedelta(1), Duration(-length.amount, length.unit))
-        if first >= since:
-            found = value(first, last)
-            least = found if least is None or found < least else least
-        last += timedelta(1)
-    return least

@@ -6,7 +6,6 @@ evaluation.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
@@ -47,24 +46,24 @@ from segmenter_oracle.days import (
     World,
     anniversary,
     date_holds,
-    period,
     reference,
     shifted,
     written_date,
 )
-from segmenter_oracle.facts import fact, is_known
+from segmenter_oracle.facts import drawn, fact, is_known
 from segmenter_oracle.happenings import (
     Happening,
     aggregate,
     counted_orders,
     happenings,
-    least_of_any_window,
     places_of,
     property_of,
 )
 from segmenter_oracle.histories import Person
 from segmenter_oracle.memories import entered, left
+from segmenter_oracle.rolling import first_day, least_of_any_window
 from segmenter_oracle.sequences import Stage, in_sequence
+from segmenter_oracle.statistics import within
 
 Decide = Callable[[str], bool]
 """Whether the person is a member of another segment."""
@@ -312,42 +311,16 @@ class Asked:
         assert isinstance(events, Events)
         assert length
         found = self.found(events)
-
+        if not found:
+            return 0
         days = [self.world.day(one.at) for one in found]
 
         def value(first: date, last: date) -> Any:
             inside = [one for one, day in zip(found, days, strict=True) if first <= day <= last]
             return aggregate(events, rolling.name, inside, self.person, self.world)
 
-        if not found:
-            return 0
-        since = self._first_day(events)
-        if since is None:
-            since = self.world.day(found[0].at)
+        since = first_day(events, self._reference, self.world) or days[0]
         return least_of_any_window(length, since, value, self.world)
-
-    def _first_day(self, events: Events) -> date | None:
-        """Where a filter says that the dates begin."""
-        for each in events.parameters:
-            match each:
-                case Condition(Name("date"), ">=" | "BETWEEN" | "=", (low, *_), negated=False):
-                    named = self._reference(low)
-                case Condition(Name("date"), ">", (low,), negated=False):
-                    named = self._reference(low)
-                case Condition(Name("date"), "IN", (Period() as asked,), negated=False):
-                    named = asked
-                case _:
-                    continue
-            return self._begin(named)
-        return None
-
-    def _begin(self, named: Reference | Period | None) -> date | None:
-        match named:
-            case Period():
-                return period(named, self.world)[0]
-            case Exactly(instant):
-                return self.world.day(instant)
-        return named
 
     def _in_sequence(self, first: Events, steps: Sequence[Step]) -> bool:
         came = [Stage(step, self._times(step.events), self._times(step.without)) for step in steps]
@@ -367,18 +340,3 @@ def _is_total(parameter: Expression, events: Events) -> bool:
         case Condition(Name(name)):
             return FUNCTIONS[events.function].find(name) is None
     return False
-
-
-def drawn(person: Person, salt: str) -> Fraction:
-    """Where a person stands in a sample, from 0 to 100."""
-    identity = f"{salt}\0{person.source}:{person.customer_id}"
-    digest = hashlib.blake2b(identity.encode(), digest_size=8).digest()
-    return Fraction(int.from_bytes(digest, "big"), 2**64) * 100
-
-
-def within(side: str, cut: str, value: Any, orders: int, last_order: float, number: int) -> bool:
-    """Whether somebody is at or beyond a percentile's cut; ties go to the older profile."""
-    rank = [float(value), float(orders), float(last_order), -float(number)]
-    bound = [float(part) for part in cut.split()]
-    rank = rank[: len(bound)]
-    return rank >= bound if side == "TOP" else rank <= bound

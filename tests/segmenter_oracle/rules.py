@@ -44,6 +44,17 @@ _OPEN_TOTALS = [
     "last_properties.until",
 ]
 _LENGTHS = ["1d", "7d", "30d", "2w", "1m", "1y"]
+_SINCE = [
+    "date >= -1y",
+    "date > -90d",
+    "date IN THIS YEAR",
+    "date BETWEEN -200d AND -7d",
+    "date BETWEEN -500h AND today",
+    "date > -36h",
+    "date >= first_order_date +7d",
+    "date != yesterday",
+    "date < -7d",
+]
 _TIMES = ["30min", "1h", "24h", "1d", "7d", "4w"]
 _CIRCLES = [
     "coordinates = '52.52,13.405', distance_km <= 50",
@@ -217,8 +228,7 @@ class Rules:
         function = self.random.choice(
             ["orders_placed", "products_purchased", "refunds_received", "events('Viewed Product')"]
         )
-        since = self.random.choice(["", "date >= -1y", "date >= -90d", "date IN THIS YEAR"])
-        filters = [since] if since else []
+        filters = self.random.choices(_SINCE, k=self.random.choice([0, 1, 1, 1, 2]))
         if self._chance(0.3):
             filters.append(self._inner.number("month", "month", Kind.PLACE))
         length = self.random.choice(_LENGTHS)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 
 @dataclass
@@ -60,3 +61,11 @@ def chosen(side: str, percent: Fraction, people: Sequence[Ranked]) -> set[int]:
 
 def _rank(each: Ranked) -> tuple[Fraction, int, int, int]:
     return each.value, each.orders, each.last_order, -each.id
+
+
+def within(side: str, cut: str, value: Any, orders: int, last_order: float, number: int) -> bool:
+    """Whether somebody is at or beyond a percentile's cut; ties go to the older profile."""
+    rank = [float(value), float(orders), float(last_order), -float(number)]
+    bound = [float(part) for part in cut.split()]
+    rank = rank[: len(bound)]
+    return rank >= bound if side == "TOP" else rank <= bound
