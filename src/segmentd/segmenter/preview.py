@@ -48,14 +48,24 @@ def instants(now: datetime) -> tuple[datetime, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """How many are in a segment, and what they spent in all."""
+    """How many are in a segment, what they spent in all, and who spent most."""
 
     size: int = 0
     revenue: int = 0
     """Minor units."""
+    best: tuple[tuple[int, int], ...] = ()
+    """Up to SAMPLE of (minus what was spent, profile id), ascending."""
+
+    @classmethod
+    def of(cls, profile_ids: Ids, spent: Floats) -> Worth:
+        """Of these profiles; ``spent`` in minor units."""
+        order = np.lexsort((profile_ids, -spent))[:SAMPLE]
+        best = zip((-spent[order]).astype(int).tolist(), profile_ids[order].tolist(), strict=True)
+        return cls(len(profile_ids), int(spent.sum()), tuple(best))
 
     def __add__(self, other: Worth) -> Worth:
-        return Worth(self.size + other.size, self.revenue + other.revenue)
+        best = tuple(sorted((*self.best, *other.best))[:SAMPLE])
+        return Worth(self.size + other.size, self.revenue + other.revenue, best)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +73,8 @@ class Survey:
     """What some profiles, or all, give to a preview; the arrays have the same order."""
 
     everybody: Worth
+    worth: Worth
     members: Ids
-    spent: Floats
-    """Minor units, of the members."""
     alone: Ids
     """How many fulfil each part of the rule."""
     together: Ids
@@ -76,8 +85,8 @@ class Survey:
     def __add__(self, other: Survey) -> Survey:
         return Survey(
             self.everybody + other.everybody,
+            self.worth + other.worth,
             np.concatenate([self.members, other.members]),
-            np.concatenate([self.spent, other.spent]),
             self.alone + other.alone,
             self.together + other.together,
             self.curve + other.curve,
@@ -100,14 +109,17 @@ class Preview:
 
     worth: Worth
     everybody: Worth
-    sample: tuple[int, ...] = ()
-    """Up to 10 members, those who spent most first."""
     funnel: tuple[Step, ...] = ()
     """The parts of an AND, or the whole rule as the only one."""
     overlaps: Mapping[str, tuple[int, Overlap]] = field(default_factory=dict)
     """Other segment → its members, and what both have in common."""
     curve: tuple[tuple[datetime, int], ...] = ()
     """Members at instants, oldest first; by what was known then."""
+
+    @property
+    def sample(self) -> tuple[int, ...]:
+        """Up to 10 members, those who spent most first."""
+        return tuple(profile_id for _, profile_id in self.worth.best)
 
     @property
     def size(self) -> int:
@@ -165,7 +177,7 @@ def survey(
         members = evaluation.evaluate(ruleset, frames, instant, known).members
         sizes.append(int(members[key].sum()))
     scene = Scene(ruleset, frames, at[-1], thresholds[-1])
-    inside = scene.conditions.members[key]
+    ids, inside = scene.facts.profile_ids, scene.conditions.members[key]
     spent = scene.conditions.numbers(SPENT)
     alone = [
         scene.facts.exists & evaluation.holds(part, scene.conditions)
@@ -173,9 +185,9 @@ def survey(
     ]
     together = np.logical_and.accumulate(alone)
     return Survey(
-        Worth(len(spent), int(spent.sum())),
-        scene.facts.profile_ids[inside],
-        spent[inside],
+        Worth.of(ids, spent),
+        Worth.of(ids[inside], spent[inside]),
+        ids[inside],
         np.sum(alone, axis=1),
         np.sum(together, axis=1),
         np.array([*sizes, inside.sum()], np.int64),
@@ -190,7 +202,8 @@ def worths(
     spent = scene.conditions.numbers(SPENT)
     inside = {key: scene.conditions.members[key] for key in keys}
     inside[EVERYBODY] = np.ones(len(spent), bool)
-    return {key: Worth(int(each.sum()), int(spent[each].sum())) for key, each in inside.items()}
+    ids = scene.facts.profile_ids
+    return {key: Worth.of(ids[each], spent[each]) for key, each in inside.items()}
 
 
 def parts_of(rule: Expression) -> Sequence[Expression]:
@@ -208,12 +221,10 @@ def summarised(
     parts = parts_of(rule)
     found = reduce(Survey.__add__, surveys, _nobody(len(parts), len(at)))
     ascending = np.sort(found.members)
-    order = np.lexsort((found.members, -found.spent))
     counts = zip(parts, found.alone.tolist(), found.together.tolist(), strict=True)
     return Preview(
-        Worth(len(found.members), int(found.spent.sum())),
+        found.worth,
         found.everybody,
-        tuple(found.members[order[:SAMPLE]].tolist()),
         tuple(Step(*step) for step in counts),
         {key: (len(ids), overlap(ascending, ids)) for key, ids in others.items()},
         tuple(zip(at, found.curve.tolist(), strict=True)),
@@ -222,7 +233,7 @@ def summarised(
 
 def _nobody(parts: int, at: int) -> Survey:
     none, zeros = np.zeros(0, np.int64), np.zeros(parts, np.int64)
-    return Survey(Worth(), none, np.zeros(0), zeros, zeros, np.zeros(at, np.int64))
+    return Survey(Worth(), Worth(), none, zeros, zeros, np.zeros(at, np.int64))
 
 
 def _population(values: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from segmentd.domain.records import Customer, Order, Refund
 from segmentd.pipeline import ask as asking
 from segmentd.pipeline.ask import Asking
 from segmentd.sdk.testing.memory import MemoryShop, registered
-from segmentd.segmenter.preview import EVERYBODY, Worth
+from segmentd.segmenter.preview import EVERYBODY
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 CONFIG = """
@@ -73,7 +73,7 @@ def ask(app: App) -> Asking:
 def test_spend_is_net_of_refunds_whatever_the_rule_asks_for(app: App) -> None:
     found, _ = ask(app).of("repeat").preview("repeat")
     spent = sum(n * (n % 3) * 100 for n in range(1, 31) if n % 3 == 2) - 2000
-    assert found.worth == Worth(10, spent)
+    assert (found.worth.size, found.worth.revenue) == (10, spent)
     sizes, _ = ask(app).worths(["repeat"])
     assert sizes["repeat"] == found.worth
     assert sizes[EVERYBODY] == found.everybody

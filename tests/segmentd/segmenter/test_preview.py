@@ -15,7 +15,6 @@ from segmentd.segmenter.figures import Overlap
 from segmentd.segmenter.preview import (
     EVERYBODY,
     Preview,
-    Worth,
     candidates_at,
     cuts,
     instants,
@@ -82,8 +81,9 @@ def test_a_rule_of_three_parts(size: int) -> None:
     found = previewed(rules, "asked", size, some=[30, 31, 32], nobody=[])
     inside = [n for n in range(1, 41) if n % 4 >= 2 and n * (n % 4) > 50]
     assert found.size == len(inside)
-    assert found.worth == Worth(len(inside), sum(n * (n % 4) * 100 for n in inside))
-    assert found.everybody == Worth(40, sum(n * (n % 4) * 100 for n in range(1, 41)))
+    assert found.worth.revenue == sum(n * (n % 4) * 100 for n in inside)
+    assert found.everybody.size == 40
+    assert found.everybody.revenue == sum(n * (n % 4) * 100 for n in range(1, 41))
     assert found.share == len(inside) / 40
     assert found.revenue_share == found.worth.revenue / found.everybody.revenue
     assert [(text(step.part), step.alone, step.together) for step in found.funnel] == [
