@@ -132,8 +132,9 @@ def test_a_pasted_query_becomes_a_segment(desk: Desk) -> None:
     assert found["unfilled"] == []
     desk.add(found["toml"])
     assert desk.segment()["edited"] == ["fresh"]
-    asked = desk.read("rules", "convert", "rfm_group = 'LOYAL'")
-    assert asked["unfilled"] == ["rfm_group"]
+    asked = desk.type("rules", "convert", "rfm_group = 'LOYAL'")
+    assert "note: rfm_group is filled by no source that is configured" in asked
+    assert asked.endswith("[segments.new_segment]\nwhere = \"rfm_group = 'LOYAL'\"\n")
     desk.type("rules", "convert", "rfm_grup = 'LOYAL'", code=2)
     assert 'did you mean "rfm_group"' in desk.errors
 
@@ -177,6 +178,8 @@ def test_a_configured_segment_is_previewed_with_its_limit(desk: Desk) -> None:
     assert [person["customer_id"] for person in found["sample"]] == ["27", "23", "30"]
     text = desk.tell("preview", "--segment", "regulars", *desk.at())
     assert "3 after stays, grace, limit, pins and sets" in text
+    desk.type("preview", "number_of_orders >", code=2)
+    assert desk.errors.startswith("segmentd: line 1, column 19: the rule ends where")
     desk.type("preview", "--segment", "regular", code=2)
     assert 'did you mean "regulars"' in desk.errors
     desk.type("preview", code=2)
@@ -251,6 +254,9 @@ def test_a_rule_is_edited_and_put_back(desk: Desk) -> None:
     ]
     assert (changed["entered"], changed["left"]) == (0, 8)
     assert "c2@shopper.example" in changed["who_left"]
+    text = desk.type("rules", "diff", "regulars")
+    assert "+ amount_spent > 0" in text
+    assert "0 entered by it\n8 left by it: c" in text
     swapped = desk.read("rules", "diff", "regulars", newest["version"], oldest["version"][:6])
     assert swapped["new"]["rule"] == "number_of_orders >= 2"
     assert "left" not in swapped
@@ -265,6 +271,14 @@ def test_a_rule_is_edited_and_put_back(desk: Desk) -> None:
     assert written["note"] is None
     assert desk.config.read_text() == before
     assert desk.segment(days=1)["entered"] == 8
+    desk.replace('title = "Regulars"', 'title = "Regulars"\ngrace = "5d"')
+    desk.segment(days=1)
+    text = desk.type("rules", "diff", "regulars")
+    assert "the rule is the same: what decides beside it has changed" in text
+    text = desk.type("rules", "revert", "regulars", newest["version"], "--write")
+    assert "[segments.regulars] has the rule of 2026-06-16 12:00Z again" in text
+    assert "note: the rule is the one of then, but something that decides beside it" in text
+    desk.type("rules", "diff", "regulars", "a", code=2)
     desk.type("rules", "versions", "regular", code=2)
     assert "was never evaluated" in desk.errors
 
@@ -309,6 +323,8 @@ def test_a_preset_is_found_and_added(desk: Desk) -> None:
     assert "TOP 10% amount_spent is" in shown
     at_risk = desk.read("presets", "at_risk", *desk.at())
     assert at_risk["figures"]["$at_risk_days"] == "90"
+    assert "waits for: " in desk.type("presets", "likely_to_buy", *desk.at())
+    assert "place  e.g. " in desk.type("presets", "near_store", *desk.at())
     desk.type("presets", "wip", code=2)
     assert 'did you mean "vip"' in desk.errors
 
@@ -330,6 +346,8 @@ def test_a_preset_is_found_and_added(desk: Desk) -> None:
         'days = 20\npush = ["shop_tags"]\n'
     )
     assert desk.segment()["edited"] == ["fresh"]
+    added = desk.read("presets", "add", "lapsed", "-p", "days=120")
+    assert tomllib.loads(added["toml"])["segments"]["lapsed"]["days"] == 120
     for words, said in (
         (("first_time_buyers", "--as", "fresh"), 'there is a segment "fresh" already'),
         (("first_time_buyers", "--as", "a b"), "is no name of a segment"),
