@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # the tests start hundreds of processes: each would compile everything again
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint bench crash docs lock
+.PHONY: demo test lint bench fuzz crash docs lock
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
@@ -27,6 +27,9 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.backfill
+
+fuzz: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.fuzz --minutes 10
 
 # needs strace
 crash: $(READY)

@@ -229,6 +229,9 @@ def _shifted(condition: Condition, field: Field, operand: Shifted) -> None:
 
 
 def _other(condition: Condition, field: Field, other: Subject) -> None:
+    if isinstance(other, Call) and other.name == "anniversary":
+        # it is a day of every year, no date that something else could be compared with
+        fail(other.at, f"{label(other)} stands before an operator only; write it first")
     kind = _kind(other)
     both = {kind, field.kind}
     if both not in _COMPARABLE and not both <= NUMERIC - {Kind.MONEY}:

@@ -239,6 +239,8 @@ TYPES = [
     ("$at_risk_days OR amount_spent > 5", 1, 1, "$at_risk_days is a number and no condition"),
     ("anniversary('amount_spent') = today", 1, 1,
      "anniversary('amount_spent') needs a date, amount_spent is an amount of money"),
+    ("last_order_date = anniversary('first_order_date')", 1, 19,
+     "anniversary('first_order_date') stands before an operator only; write it first"),
     ("anniversary('first_order_date') = 5", 1, 35,
      "anniversary('first_order_date') expects a date such as 2026-01-31, -90d or today, found 5"),
     ("ENTERED segment('vip') = 5", 1, 26,
