@@ -10,7 +10,7 @@ import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
@@ -26,18 +26,16 @@ from segmentd.domain.errors import (
     TransientError,
 )
 from segmentd.domain.segments import Segment
-from segmentd.pipeline import ask as asking
 from segmentd.pipeline import pull as pulling
 from segmentd.pipeline import push as pushing
 from segmentd.pipeline import segment as segmenting
+from segmentd.pipeline.ask import Asking
 from segmentd.pipeline.ports import Lease, Wish
 from segmentd.pipeline.pull import PullSummary, Reading
 from segmentd.pipeline.push import Plan, PushSummary
 from segmentd.pipeline.segment import SegmentSummary
 from segmentd.sdk.contract import Destination, Meter, Runtime, Source
 from segmentd.segmenter.demands import is_filled
-from segmentd.segmenter.explain import Explanation
-from segmentd.segmenter.preview import Preview
 from segmentd.segmenter.ruleset import Ruleset, Shop, compile_segments
 from segmentd.store import Store, open_store
 from segmentd.store.leases import this_process
@@ -197,21 +195,15 @@ class App:
 
     # questions -------------------------------------------------------------------------------
 
-    def preview(self, rules: Mapping[str, str]) -> dict[str, Preview]:
-        """Key → what its rule selects now; keeps nothing."""
-        return asking.preview(self.store, rules, self.shop(), self.clock())
-
-    def explain(
-        self, profile_id: int, only: str | None = None
-    ) -> Iterator[tuple[Segment, Explanation]]:
-        """Each segment (or one) with the reasons for and against membership of a profile."""
-        segments = {s.key: s for s in self.config.segments if only in (None, s.key)}
-        if only is not None and not segments:
-            known = ", ".join(s.key for s in self.config.segments)
-            raise ConfigError(f"there is no segment {only!r}; configured are: {known}")
-        asked = asking.Asking(self.store, compiled(self.config, self.shop()), self.clock())
-        for key, why in asked.explain(profile_id, list(segments)):
-            yield segments[key], why
+    def asking(self, label: str, extra: Sequence[Segment] = ()) -> Asking:
+        """Questions about the configured segments, and about others beside them."""
+        config = replace(self.config, segments=(*self.config.segments, *extra))
+        return Asking(
+            self.store,
+            compiled(config, self.shop()),
+            self.clock(),
+            lambda done, total: self.progress(label, done, total),
+        )
 
     # what they need --------------------------------------------------------------------------
 

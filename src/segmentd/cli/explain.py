@@ -17,7 +17,7 @@ from segmentd.cli.common import (
     now_option,
     pass_invocation,
 )
-from segmentd.cli.session import asking, chosen, found, session
+from segmentd.cli.session import chosen, found, session
 from segmentd.segmenter.explain import Explanation
 
 
@@ -63,7 +63,7 @@ def _person(app: App, profile_id: int, only: str | None, as_of: datetime | None)
     (person,) = app.store.people([profile_id])
     segments = chosen(app, only)
     keys = [segment.key for segment in segments]
-    ask = asking(app, "explain")
+    ask = app.asking("explain")
     thresholds = None if as_of is None else app.store.thresholds_at(as_of)
     told = dict(ask.of(*keys).explain(profile_id, keys, thresholds))
     since = app.store.memberships_of(profile_id) if as_of is None else _then(app, profile_id, as_of)

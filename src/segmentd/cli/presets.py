@@ -15,7 +15,7 @@ from segmentd.bootstrap import App, compiled
 from segmentd.cli.common import Invocation, echo_json, json_option, now_option, pass_invocation
 from segmentd.cli.facts import unfilled
 from segmentd.cli.report import as_percent, columns
-from segmentd.cli.session import asking, known_shop, session
+from segmentd.cli.session import known_shop, session
 from segmentd.config import Config
 from segmentd.config_edit import add_segment, segment_table
 from segmentd.domain.errors import ConfigError
@@ -148,7 +148,7 @@ def _described(app: App, wanted: Sequence[Preset]) -> list[dict[str, Any]]:
         and not unfilled(app.config, parse(rules[preset.key]))
     }
     keys = [segment.key for segment in ready.values()]
-    ask = asking(app, "presets", list(ready.values())).of(*keys)
+    ask = app.asking("presets", list(ready.values())).of(*keys)
     sizes, thresholds = ask.worths(keys) if keys else ({}, {})
     found = []
     for preset in wanted:

@@ -11,7 +11,7 @@ import click
 from segmentd.bootstrap import App
 from segmentd.cli.common import Invocation, echo_json, json_option, now_option, pass_invocation
 from segmentd.cli.report import as_percent, columns
-from segmentd.cli.session import asking, chosen, session
+from segmentd.cli.session import chosen, session
 from segmentd.domain.errors import RuleError
 from segmentd.domain.segments import Segment
 from segmentd.pipeline.ask import Asking
@@ -56,9 +56,9 @@ def preview(
 
 def _asking(app: App, rule: str | None) -> Asking:
     if rule is None:
-        return asking(app, "preview")
+        return app.asking("preview")
     try:
-        return asking(app, "preview", [Segment(ASKED, ASKED, rule)])
+        return app.asking("preview", [Segment(ASKED, ASKED, rule)])
     except RuleError as error:
         message = error.message.removeprefix(f"segment '{ASKED}': ")
         raise RuleError(message, line=error.line, column=error.column) from error

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,13 +21,12 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from segmentd.bootstrap import App, Outcome, compiled, open_app
+from segmentd.bootstrap import App, Outcome, open_app
 from segmentd.cli.common import Invocation
 from segmentd.config import Config
 from segmentd.domain.errors import ConfigError, SegmentdError
 from segmentd.domain.segments import Segment
 from segmentd.domain.suggest import did_you_mean
-from segmentd.pipeline.ask import Asking
 from segmentd.segmenter.ruleset import Shop
 
 if TYPE_CHECKING:
@@ -52,17 +50,6 @@ def session(
             for worker in multiprocessing.active_children():
                 worker.terminate()
             raise
-
-
-def asking(app: App, label: str, extra: Sequence[Segment] = ()) -> Asking:
-    """Questions about the configured segments, and about others beside them."""
-    config = replace(app.config, segments=(*app.config.segments, *extra))
-    return Asking(
-        app.store,
-        compiled(config, app.shop()),
-        app.clock(),
-        lambda done, total: app.progress(label, done, total),
-    )
 
 
 def known_shop(config: Config) -> Shop:

@@ -13,6 +13,8 @@ from segmentd.bootstrap import App
 from segmentd.cli import report
 from segmentd.cli.session import progress_bars
 from segmentd.demo.platforms import SHOPS, TAGS, Platforms
+from segmentd.domain.segments import Segment
+from segmentd.segmenter.preview import EVERYBODY, Preview
 
 
 @contextmanager
@@ -35,10 +37,10 @@ def segments(app: App, stage: Platforms) -> Table:
         table.add_column(heading, no_wrap=True)
     for heading in ("size", "revenue", "Shopify", "Woo", "Klaviyo"):
         table.add_column(heading, justify="right", no_wrap=True)
-    previews = app.preview({segment.key: segment.where for segment in app.config.segments})
+    worths, _ = app.asking("show").worths([segment.key for segment in app.config.segments])
     lists = stage.lists.members()
     for segment in app.config.segments:
-        preview = previews[segment.key]
+        preview = Preview(worths[segment.key], worths[EVERYBODY])
         at = {to.destination: to.name for to in segment.push}
         tagged = [
             str(_tagged(stage, source, at[name])) if name in at else "-"
@@ -81,10 +83,14 @@ def traffic(app: App, stage: Platforms) -> Table:
 
 def explanation(console: Console, app: App) -> None:
     """Why the customer who spent most is in each segment or not."""
-    best = app.preview({"vip": "amount_spent IN TOP 10%"})["vip"].sample[0]
+    asking = app.asking("explain", [Segment("best", "best", "amount_spent IN TOP 10%")])
+    worths, _ = asking.worths(["best"])
+    (_, best), *_ = worths["best"].best
     (person,) = app.store.people([best])
     console.print(f"\n[bold]segmentd explain {person.source}:{person.customer_id}[/]")
-    for segment, told in app.explain(best):
+    told_of = dict(asking.explain(best, [segment.key for segment in app.config.segments]))
+    for segment in app.config.segments:
+        told = told_of[segment.key]
         state = "a member" if told.holds else "not a member"
         console.print(f"  {segment.title}: {state}", markup=False, highlight=False)
         console.print(told.to_text(), markup=False, highlight=False)

@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol, TypeVar
 
-from segmentd.domain.segments import Segment
 from segmentd.pipeline.segment import CHUNK, RANGE
 from segmentd.segmenter.explain import Explainer, Explanation
 from segmentd.segmenter.figures import of_all
@@ -30,7 +29,7 @@ from segmentd.segmenter.preview import (
     worths,
 )
 from segmentd.segmenter.render import words
-from segmentd.segmenter.ruleset import Ruleset, Shop, compile_rules, compile_segments
+from segmentd.segmenter.ruleset import Ruleset
 from segmentd.segmenter.scenes import restricted
 from segmentd.segmenter.spelling import text
 from segmentd.segmenter.thresholds import INSUFFICIENT
@@ -186,21 +185,3 @@ class Asking:
         for done, part in enumerate(parts, 1):
             yield part
             self.progress(done, len(ranges))
-
-
-def preview(
-    store: AskPort, rules: Mapping[str, str], shop: Shop, now: datetime
-) -> dict[str, Preview]:
-    """Key → how many its rule selects now, and what they spent; stores nothing."""
-    found, _ = Asking(store, compile_rules(rules, shop), now).worths(list(rules))
-    return {key: Preview(found[key], found[EVERYBODY]) for key in rules}
-
-
-def explanations(
-    store: AskPort, segments: Sequence[Segment], shop: Shop, profile_id: int, now: datetime
-) -> Iterator[tuple[Segment, Explanation]]:
-    """For one profile, each segment with the reasons for and against membership."""
-    by_key = {segment.key: segment for segment in segments}
-    asking = Asking(store, compile_segments(segments, shop), now)
-    for key, why in asking.explain(profile_id, list(by_key)):
-        yield by_key[key], why

@@ -13,6 +13,7 @@ from segmentd.bootstrap import App, open_app
 from segmentd.config import load_config
 from segmentd.domain.errors import AuthError, TransientError
 from segmentd.domain.records import Customer, Order
+from segmentd.domain.segments import Segment
 from segmentd.sdk.testing import faults
 from segmentd.sdk.testing.memory import MemoryShop, registered
 from segmentd.sdk.testing.sandbox import SandboxClock
@@ -151,5 +152,6 @@ def test_the_configured_currency_decides_which_amounts_count(story: Story) -> No
     story.app.config = replace(story.app.config, shop=shop)
     story.shop.refund("901", 1, NOON)
     story.app.pull().check()
-    preview = story.app.preview({"usd": "amount_spent >= 4 AND amount_spent <= 5"})["usd"]
-    assert (preview.size, preview.worth.revenue) == (1, 499)
+    usd = Segment("usd", "usd", "amount_spent >= 4 AND amount_spent <= 5")
+    worths, _ = story.app.asking("preview", [usd]).worths(["usd"])
+    assert (worths["usd"].size, worths["usd"].revenue) == (1, 499)
