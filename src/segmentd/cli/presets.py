@@ -11,10 +11,10 @@ from typing import Any
 
 import click
 
-from segmentd.bootstrap import App, compiled
+from segmentd.bootstrap import App, check_rules, compiled
 from segmentd.cli.common import Invocation, echo_json, json_option, now_option, pass_invocation
 from segmentd.cli.facts import unfilled
-from segmentd.cli.report import as_percent, columns
+from segmentd.cli.report import INSUFFICIENT_DATA, as_percent, columns
 from segmentd.cli.session import known_shop, session
 from segmentd.config import Config
 from segmentd.config_edit import add_segment, segment_table
@@ -59,10 +59,13 @@ def show(invocation: Invocation, key: str | None, now: datetime | None, as_json:
     """Show all presets, or one, with the figures of this store."""
     wanted = list(PRESETS.values()) if key is None else [_preset(key)]
     with session(invocation, now, quiet=as_json) as app:
-        found = _described(app, wanted)
+        found, complete = _described(app, wanted), app.complete()
     if as_json:
         echo_json(found if key is None else found[0])
-    elif key is None:
+        return
+    if not complete:
+        click.echo(INSUFFICIENT_DATA)
+    if key is None:
         click.echo("\n".join(columns([_row(each) for each in found])))
     else:
         click.echo("\n".join(_lines(found[0])))
@@ -89,7 +92,7 @@ def add(
     _check_name(config, name)
     parameters = dict(_parameter(each) for each in given)
     rule = _compiled(config, preset, name, parameters)
-    values = {"title": preset.title, "preset": key, **parameters, "push": list(push)}
+    values = {"title": preset.title, "preset": key, **parameters, "push": list(dict.fromkeys(push))}
     table = {each: value for each, value in values.items() if value != []}
     add_segment(config.path, name, table)
     if as_json:
@@ -131,8 +134,9 @@ def _compiled(config: Config, preset: Preset, name: str, parameters: Mapping[str
         raise ConfigError(f"[segments.{name}] {error.message}") from None
     segments = (*config.segments, Segment(name, preset.title, where, stays=stays))
     shop = known_shop(config)
-    rule = compiled(replace(config, segments=segments), shop).rules[name]
-    return words(rule, shop.currency)
+    whole = replace(config, segments=segments)
+    check_rules(whole)
+    return words(compiled(whole, shop).rules[name], shop.currency)
 
 
 # what this store says of them
@@ -221,11 +225,11 @@ def _figures(ruleset: Ruleset, thresholds: Mapping[str, str]) -> dict[str, str]:
 
 
 def _size(worth: Worth | None, everybody: Worth | None) -> dict[str, Any]:
-    if worth is None or everybody is None:
+    if worth is None or everybody is None or not everybody.size:
         return {"size": None, "share": None, "revenue_share": None}
     return {
         "size": worth.size,
-        "share": worth.size / everybody.size if everybody.size else 0.0,
+        "share": worth.size / everybody.size,
         "revenue_share": worth.revenue / everybody.revenue if everybody.revenue else 0.0,
     }
 
@@ -242,7 +246,7 @@ def _lines(told: Mapping[str, Any]) -> Iterator[str]:
     if told["articles"]:
         yield f"also called: {', '.join(told['articles'])}"
     if told["waits_for"]:
-        yield f"waits for: {told['waits_for']}"
+        yield told["waits_for"]
     for name in told["unfilled"]:
         yield f"asks for {name}, which no source that is configured fills"
     yield f"\n{told['rule']}\n{told['words']}"
@@ -260,7 +264,15 @@ def _lines(told: Mapping[str, Any]) -> Iterator[str]:
         )
     for name, value in told["figures"].items():
         yield f"  {name} is {'unknown yet' if value == INSUFFICIENT else value}"
-    yield f"\nto add it: segmentd presets add {told['preset']}"
+    if not told["waits_for"] and not told["unfilled"]:
+        yield f"\nto add it: segmentd presets add {told['preset']}{_given(told)}"
+
+
+def _given(told: Mapping[str, Any]) -> str:
+    """The parameters without which it is refused, as they are typed."""
+    needed = PRESETS[told["preset"]]
+    given = [] if _is_complete(needed) else _example(needed).items()
+    return "".join(f" -p '{name}={shown(value)}'" for name, value in given)
 
 
 def _default(parameter: Mapping[str, Any]) -> str:

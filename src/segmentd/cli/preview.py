@@ -10,11 +10,13 @@ import click
 
 from segmentd.bootstrap import App
 from segmentd.cli.common import Invocation, echo_json, json_option, now_option, pass_invocation
-from segmentd.cli.report import as_percent, columns
+from segmentd.cli.facts import check_filled
+from segmentd.cli.report import INSUFFICIENT_DATA, as_percent, columns
 from segmentd.cli.session import chosen, session
 from segmentd.domain.errors import RuleError
 from segmentd.domain.segments import Segment
 from segmentd.pipeline.ask import Asking
+from segmentd.segmenter.fitted import bound
 from segmentd.segmenter.preview import Preview
 from segmentd.segmenter.render import money, words
 from segmentd.segmenter.spelling import text
@@ -66,12 +68,15 @@ def _asking(app: App, rule: str | None) -> Asking:
 
 def _values(app: App, ask: Asking, key: str) -> dict[str, Any]:
     configured = [segment.key for segment in app.config.segments]
+    for rule in ask.ruleset.rules.values():
+        check_filled(app.config, rule)
     found, thresholds = ask.preview(key, configured)
     currency = ask.ruleset.shop.currency
     rule = ask.ruleset.rules[key]
     return {
         "rule": text(rule),
-        "words": words(rule, currency),
+        "words": words(bound(ask.ruleset, thresholds).rules[key], currency),
+        "insufficient_data": not app.complete(),
         "currency": currency,
         "size": found.size,
         "profiles": found.everybody.size,
@@ -120,6 +125,10 @@ def _example(
 
 def _lines(values: Mapping[str, Any]) -> Iterator[str]:
     yield values["words"]
+    if values["insufficient_data"]:
+        yield INSUFFICIENT_DATA
+    if not values["profiles"]:
+        return
     revenue = money(values["revenue"], values["currency"])
     yield (
         f"{values['size']} of {values['profiles']} customers ({as_percent(values['share'])}), "
@@ -130,7 +139,12 @@ def _lines(values: Mapping[str, Any]) -> Iterator[str]:
     if overlap:
         yield "\nMembers in common with"
         rows = [
-            (row["segment"], row["common"], f"of {row['size']}", as_percent(row["jaccard"]))
+            (
+                row["segment"],
+                row["common"],
+                f"of {row['size']}",
+                f"{as_percent(row['jaccard'])} alike",
+            )
             for row in overlap
         ]
         yield from _indented(columns(rows))

@@ -14,6 +14,10 @@ from segmentd.pipeline.segment import SegmentSummary
 from segmentd.sdk.contract import Action
 from segmentd.store.reads import Status, StreamState
 
+INSUFFICIENT_DATA = (
+    "insufficient data; a source has not been read to its end yet (segmentd status shows which)"
+)
+
 
 def pulled_lines(outcome: Outcome[PullSummary]) -> list[str]:
     """One line per stream."""
@@ -58,10 +62,7 @@ def pulled_values(outcome: Outcome[PullSummary]) -> dict[str, Any]:
 def segmented_lines(summary: SegmentSummary) -> list[str]:
     """What a pass did, in one or two lines."""
     if summary.insufficient_data:
-        return [
-            "segments: insufficient data; a source has not been read to its end yet "
-            "(segmentd status shows which)"
-        ]
+        return [f"segments: {INSUFFICIENT_DATA}"]
     kind = "all profiles" if summary.full else "profiles"
     lines = [
         f"segments: {summary.evaluated} {kind} evaluated, "

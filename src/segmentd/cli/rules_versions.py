@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from segmentd.bootstrap import App, compiled
+from segmentd.bootstrap import App, check_rules, compiled
 from segmentd.cli.common import Invocation, echo_json, json_option, pass_invocation
 from segmentd.cli.report import columns
 from segmentd.cli.session import session
@@ -191,7 +191,7 @@ def _check(app: App, key: str, rule: str) -> None:
     )
     if key not in {segment.key for segment in segments}:
         raise ConfigError(f'there is no segment "{key}" in {app.config.path}')
-    compiled(replace(app.config, segments=segments), app.shop())
+    check_rules(replace(app.config, segments=segments))
 
 
 def _other_changes(app: App, key: str, wanted: RuleVersion) -> str | None:
