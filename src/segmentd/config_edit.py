@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tomllib
 from collections.abc import Callable, Mapping
@@ -14,6 +15,12 @@ import tomlkit
 
 from segmentd.config import load_config
 from segmentd.domain.errors import ConfigError
+
+
+def check_key(key: str) -> None:
+    """ConfigError for what cannot be the key of a segment."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", key):
+        raise ConfigError(f'"{key}" is no name of a segment: letters, digits, _ and - only')
 
 
 def segment_table(key: str, values: Mapping[str, Any]) -> str:
@@ -102,6 +109,8 @@ def _replace(
     target = path.resolve()
     draft = path.parent / f".{path.name}.{os.getpid()}"
     try:
+        # a file that may not be written could still be replaced
+        target.open("ab").close()
         # beside the file: what it names is relative to its folder
         with draft.open("xb") as file:
             file.write(text.encode("utf-8"))

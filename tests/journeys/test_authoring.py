@@ -135,6 +135,8 @@ def test_a_pasted_query_becomes_a_segment(desk: Desk) -> None:
     asked = desk.type("rules", "convert", "rfm_group = 'LOYAL'")
     assert "note: rfm_group is filled by no source that is configured" in asked
     assert asked.endswith("[segments.new_segment]\nwhere = \"rfm_group = 'LOYAL'\"\n")
+    desk.type("rules", "convert", "number_of_orders > 1", "--as", "a b", code=2)
+    assert '"a b" is no name of a segment' in desk.errors
     desk.type("rules", "convert", "rfm_grup = 'LOYAL'", code=2)
     assert 'did you mean "rfm_group"' in desk.errors
 
@@ -178,6 +180,10 @@ def test_a_configured_segment_is_previewed_with_its_limit(desk: Desk) -> None:
     assert [person["customer_id"] for person in found["sample"]] == ["27", "23", "30"]
     text = desk.tell("preview", "--segment", "regulars", *desk.at())
     assert "3 after stays, grace, limit, pins and sets" in text
+    spared = desk.tell("preview", "number_of_orders > 1 AND NOT (number_of_orders = 2)", *desk.at())
+    assert "number of orders is above 1 (3); not: number of orders is 2 (3)" in spared
+    desk.type("preview", "predicted_clv > 5", code=2)
+    assert "the rule asks for predicted_clv, which no source fills" in desk.errors
     desk.type("preview", "number_of_orders >", code=2)
     assert desk.errors.startswith("segmentd: line 1, column 19: the rule ends where")
     desk.type("preview", "--segment", "regular", code=2)
@@ -201,6 +207,26 @@ def test_why_and_what_would_change_it(desk: Desk) -> None:
     assert 'did you mean "recent"' in desk.errors
 
 
+def test_a_store_that_was_never_filled_knows_no_sizes(desk: Desk, tmp_path: Path) -> None:
+    for file in tmp_path.glob("segmentd.db*"):
+        file.unlink()
+    text = desk.type("preview", "number_of_orders >= 0", *desk.at())
+    assert "insufficient data; a source has not been read to its end yet" in text
+    assert " of " not in text.partition("yet")[2]
+    assert desk.read("preview", "number_of_orders >= 0")["insufficient_data"]
+    assert desk.type("presets", *desk.at()).startswith("insufficient data; ")
+    assert desk.read("presets", "repeat_customers")["size"] is None
+
+
+def test_values_of_before_the_first_evaluation_are_not_known(desk: Desk) -> None:
+    desk.add('[segments.best]\nwhere = "amount_spent > STORE AVERAGE"\n'
+             '[segments.late]\npreset = "at_risk"\n')  # fmt: skip
+    desk.segment()
+    told = desk.type("explain", "shop:5", "--as-of", "2026-06-10")
+    assert "(AVERAGE amount_spent is not computed yet)" in told
+    assert "     $at_risk_days is not fitted yet\n" in told
+
+
 def test_the_past(desk: Desk) -> None:
     desk.add('[segments.recent]\nwhere = "last_order_date >= -30d"\n')
     desk.segment()
@@ -219,6 +245,8 @@ def test_the_past(desk: Desk) -> None:
         "history", "shop:5", *desk.at()
     )
     assert "was in no segment" in desk.type("history", "shop:4")
+    desk.type("history", "recent", *desk.at(), "--since", "2030-01-01", code=2)
+    assert "--since lies in the future" in desk.errors
     desk.type("history", "rezent", code=2)
     assert 'did you mean "recent"' in desk.errors
 
@@ -323,7 +351,11 @@ def test_a_preset_is_found_and_added(desk: Desk) -> None:
     assert "TOP 10% amount_spent is" in shown
     at_risk = desk.read("presets", "at_risk", *desk.at())
     assert at_risk["figures"]["$at_risk_days"] == "90"
-    assert "waits for: " in desk.type("presets", "likely_to_buy", *desk.at())
+    waiting = desk.type("presets", "likely_to_buy", *desk.at())
+    assert "\nWaits for scores: expected orders" in waiting
+    assert "to add it" not in waiting
+    needy = desk.type("presets", "geo_country", *desk.at())
+    assert 'add geo_country -p \'countries=["DE", "AT"]\'\n' in needy
     assert "place  e.g. " in desk.type("presets", "near_store", *desk.at())
     desk.type("presets", "wip", code=2)
     assert 'did you mean "vip"' in desk.errors
@@ -354,6 +386,8 @@ def test_a_preset_is_found_and_added(desk: Desk) -> None:
         (("first_time_buyers", "-p", "dayz=3"), 'has no key "dayz"'),
         (("first_time_buyers", "-p", "days"), '"days" is no parameter'),
         (("repeat_customers", "--push", "shop_tag"), 'did you mean "shop_tags"'),
+        (("birthday",), 'add "facts.birth_date" to metafields in [sources.shop]'),
+        (("likely_to_buy",), "cannot be used yet. Waits for scores"),
     ):
         before = desk.config.read_text()
         desk.type("presets", "add", *words, code=2)

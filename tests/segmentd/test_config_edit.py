@@ -144,3 +144,11 @@ def test_a_folder_that_cannot_be_written(file: Path) -> None:
         assert file.read_text() == WRITTEN
     finally:
         file.parent.chmod(0o700)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_file_that_may_not_be_written_is_not_replaced(file: Path) -> None:
+    file.chmod(0o400)
+    with pytest.raises(ConfigError, match="cannot be written: Permission denied"):
+        set_where(file, "vip", "x")
+    assert file.read_text() == WRITTEN

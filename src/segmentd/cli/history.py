@@ -57,6 +57,8 @@ def _segment(app: App, key: str, since: datetime | None) -> dict[str, Any]:
             f'there is no segment "{key}"{near}; a customer is written EMAIL or SOURCE:ID'
         )
     shop, now = app.shop(), app.clock()
+    if since is not None and since > now:
+        raise ConfigError("--since lies in the future; write an instant of the past")
     flows = app.store.flows(key)
     found_ = weeks(flows, since or now - _WEEKS, now, shop.time_zone, shop.week_start)
     return {"segment": key, "weeks": [_week(week) for week in found_]}

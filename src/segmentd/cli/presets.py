@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +16,7 @@ from segmentd.cli.facts import unfilled
 from segmentd.cli.report import INSUFFICIENT_DATA, as_percent, columns
 from segmentd.cli.session import known_shop, session
 from segmentd.config import Config
-from segmentd.config_edit import add_segment, segment_table
+from segmentd.config_edit import add_segment, check_key, segment_table
 from segmentd.domain.errors import ConfigError
 from segmentd.domain.segments import Segment
 from segmentd.domain.suggest import did_you_mean
@@ -109,8 +108,7 @@ def _preset(key: str) -> Preset:
 
 
 def _check_name(config: Config, name: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise ConfigError(f'"{name}" is no name of a segment: letters, digits, _ and - only')
+    check_key(name)
     if name in {segment.key for segment in config.segments}:
         raise ConfigError(f'there is a segment "{name}" already; choose another name with --as')
 
@@ -127,7 +125,10 @@ def _parameter(given: str) -> tuple[str, Any]:
 
 
 def _compiled(config: Config, preset: Preset, name: str, parameters: Mapping[str, Any]) -> str:
-    """The rule in words; ConfigError if the parameters do not give one."""
+    """The rule in words; ConfigError if the parameters do not give one, or nothing fills it."""
+    # a field of the shop's own may hold what no connector brings
+    if preset.waits_for and "field" not in parameters:
+        raise ConfigError(f'preset "{preset.key}" cannot be used yet. {preset.waits_for}')
     try:
         where, stays = preset.where(parameters), preset.stays(parameters)
     except ConfigError as error:

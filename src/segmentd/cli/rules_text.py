@@ -11,7 +11,7 @@ import click
 from segmentd.cli.common import Invocation, echo_json, json_option, pass_invocation
 from segmentd.cli.facts import unfilled
 from segmentd.cli.session import known_shop
-from segmentd.config_edit import segment_table
+from segmentd.config_edit import check_key, segment_table
 from segmentd.config_schema import schema as made
 from segmentd.segmenter.check import check
 from segmentd.segmenter.convert import convert as converted
@@ -29,6 +29,7 @@ def convert(invocation: Invocation, query: str | None, key: str, as_json: bool) 
     Without QUERY it is read from stdin.
     """
     config = invocation.start()
+    check_key(key)
     found = converted(sys.stdin.read() if query is None else query)
     check(found.rule, [segment.key for segment in config.segments])
     values: dict[str, Any] = {

@@ -130,7 +130,9 @@ class Asking:
             if thresholds.get(fitted_name(variable), INSUFFICIENT) == INSUFFICIENT:
                 rule = self.ruleset.rules[key]
                 phrase = words(rule, self.ruleset.shop.currency)
-                return Explanation(text(rule), phrase, False, f"${variable} is not fitted yet")
+                return Explanation(
+                    text(rule), phrase, False, notes=(f"${variable} is not fitted yet",)
+                )
         return None
 
     def settled(self, at: Sequence[datetime]) -> tuple[Ruleset, list[dict[str, str]]]:

@@ -140,6 +140,8 @@ class Evidence:
             case Share() | Statistic():
                 name = relative_name(operand, subject)
                 cut = self.threshold(operand, subject)
+                if name not in self._thresholds:
+                    return f"{name} is not computed yet"
                 if cut is None:
                     return f"{name}: too few customers have ordered"
                 return f"{name} is {self.number(self._conditions.kind(subject), cut)}"

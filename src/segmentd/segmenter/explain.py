@@ -14,7 +14,7 @@ import numpy.typing as npt
 from segmentd.segmenter.conditions import Conditions
 from segmentd.segmenter.demands import facts as facts_of
 from segmentd.segmenter.evaluate import holds
-from segmentd.segmenter.evidence import Evidence
+from segmentd.segmenter.evidence import MAX_ORDERS, Evidence
 from segmentd.segmenter.facts import Facts
 from segmentd.segmenter.fields import FUNCTIONS, find_field
 from segmentd.segmenter.frames import Frames
@@ -77,10 +77,13 @@ class Explanation:
 
     def to_line(self) -> str:
         """The deciding conditions with their values, in one line."""
-        told = dict.fromkeys(
-            f"{each.words} ({each.value})" if each.value else each.words for each in self.deciding()
-        )
+        told = dict.fromkeys(each._fact() for each in self.deciding())  # noqa: SLF001 - the same class
         return "; ".join((*told, *self.notes))
+
+    def _fact(self) -> str:
+        """What was found out, as a sentence that is true."""
+        told = self.words if self.holds else f"not: {self.words}"
+        return f"{told} ({self.value})" if self.value else told
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: the same names, instants in ISO 8601."""
@@ -106,7 +109,8 @@ class Explanation:
         if self.value is not None:
             facts.append(f"it is {self.value}")
         if self.orders:
-            facts.append("orders " + ", ".join(str(number) for number in self.orders))
+            those = "orders" if len(self.orders) < MAX_ORDERS else "latest orders"
+            facts.append(f"{those} {', '.join(str(number) for number in self.orders)}")
         if self.change:
             facts.append(self.change)
         if self.due and level == 0 and not self.until:
