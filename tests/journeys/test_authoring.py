@@ -227,6 +227,13 @@ def test_values_of_before_the_first_evaluation_are_not_known(desk: Desk) -> None
     assert "     $at_risk_days is not fitted yet\n" in told
 
 
+def test_a_pin_on_nobody_is_told(desk: Desk) -> None:
+    desk.add('pins = [{ customer = "shop:777", member = true, reason = "a friend" }]\n')
+    said = "[segments.regulars] pins shop:777, who is no customer that is known"
+    assert f"  warning: {said}" in desk.type("segment", *desk.at())
+    assert desk.segment()["warnings"] == [said]
+
+
 def test_the_past(desk: Desk) -> None:
     desk.add('[segments.recent]\nwhere = "last_order_date >= -30d"\n')
     desk.segment()

@@ -135,6 +135,8 @@ class Cycles:
             done = self.app.segment()
             facts.update(evaluated=done.evaluated, entered=done.entered, left=done.left)
             facts["insufficient_data"] = done.insufficient_data or None
+            # who they are is personal; segmentd segment tells
+            facts["unknown_pins"] = len(done.warnings) or None
             self._push(facts)
             self._count()
 

@@ -70,6 +70,7 @@ def segmented_lines(summary: SegmentSummary) -> list[str]:
     ]
     if summary.edited:
         lines.append(f"  new or edited: {', '.join(summary.edited)}")
+    lines += [f"  warning: {warning}" for warning in summary.warnings]
     return lines
 
 
@@ -82,6 +83,7 @@ def segmented_values(summary: SegmentSummary) -> dict[str, Any]:
         "full": summary.full,
         "edited": list(summary.edited),
         "insufficient_data": summary.insufficient_data,
+        "warnings": list(summary.warnings),
     }
 
 

@@ -44,6 +44,11 @@ _NEAR = "customer_within_distance"
 _STEP = Decimal("0.01")
 
 
+def _short(value: float) -> str:
+    """A number with two decimals at most."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
 class Evidence:
     """Of the first profile of an evaluation."""
 
@@ -97,12 +102,15 @@ class Evidence:
         return ", ".join(column.distinct[column.codes[0]]) or empty
 
     def number(self, kind: Kind, value: float) -> str:
-        """A number of a kind: money with its currency, a date on the shop's clock."""
+        """A number of a kind: money with its currency, a share in percent, a date on the shop's
+        clock."""
         if np.isnan(value):
             return UNKNOWN
         if kind is Kind.DATE:
             return f"{self.local(value):%Y-%m-%d %H:%M}"
-        return money(value, self._currency) if kind is Kind.MONEY else f"{value:g}"
+        if kind is Kind.MONEY:
+            return money(value, self._currency)
+        return f"{_short(100 * value)} %" if kind is Kind.RATIO else _short(value)
 
     def local(self, instant: float) -> datetime:
         """Epoch seconds on the shop's clock."""

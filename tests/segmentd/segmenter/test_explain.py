@@ -74,7 +74,7 @@ def test_at_most_ten_orders_latest_first() -> None:
         ("last_order_country = 'DE'", "FR", (2,)),
         ("number_of_orders = 1", "2", (2, 1)),
         ("refunded_orders = 1", "1", (1,)),
-        ("refund_rate > 0", "0.125", (1,)),
+        ("refund_rate > 0", "12.5 %", (1,)),
         ("customer_language = 'x'", "unknown", ()),
         ("metafields.a.b = 1", "unknown", ()),
         (
