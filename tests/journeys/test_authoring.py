@@ -266,6 +266,12 @@ def test_the_past(desk: Desk) -> None:
     assert "recent (recent): member since" in text
     assert "the rule as it is now would make no member" in text
     desk.type("explain", "shop:5", "--as-of", "2026-01-01", "--now", "2026-01-01", code=2)
+    for instant in ("0001-01-01", "9999-12-31T23:59:59Z"):
+        desk.type("explain", "shop:5", "--as-of", instant, code=2)
+        assert "is too far away; write a year from 1970 to 2999" in " ".join(desk.errors.split())
+    for nobody in ("shop:77", "\udcff", "a@shopper.example", ":", ""):
+        desk.type("explain", nobody, code=2)
+        assert "nobody in the store is" in desk.errors
 
 
 def test_a_rule_is_edited_and_put_back(desk: Desk) -> None:

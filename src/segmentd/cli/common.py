@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+YEARS = range(1970, 3000)
+"""Rules look back and ahead: there must be a calendar on both sides of an instant."""
 
 
 @dataclass
@@ -93,6 +95,12 @@ class Instant(click.ParamType[datetime]):
         except ValueError:
             self.fail(
                 f"{value!r} is no instant; write for example 2011-09-01T00:00:00Z", param, ctx
+            )
+        if parsed.year not in YEARS:
+            self.fail(
+                f"{value!r} is too far away; write a year from {YEARS[0]} to {YEARS[-1]}",
+                param,
+                ctx,
             )
         zoned = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
         return zoned.astimezone(UTC).replace(microsecond=0)

@@ -72,7 +72,8 @@ def chosen(app: App, key: str | None) -> list[Segment]:
 
 def found(app: App, who: str) -> list[int]:
     """Profiles that an e-mail address or ``SOURCE:ID`` means; ConfigError for nobody."""
-    ids = app.store.find(who)
+    # bytes that are no text cannot be asked for
+    ids = app.store.find(who) if who.isprintable() else []
     if not ids:
         raise ConfigError(
             f"nobody in the store is {who!r}; write an e-mail address or SOURCE:ID, "
