@@ -113,22 +113,34 @@ def _statistic(kind: str, number: float, values: Floats) -> float:
 
 def _share(side: str, percent: Fraction, known: pd.DataFrame) -> str:
     wanted = math.ceil(percent * len(known) / 100)
-    ranked = _ranked(side, known)
-    last = ranked.iloc[wanted - 1]
-    tied = int((ranked["value"] >= last["value"]).sum())
-    if tied <= _MAX_TIED * wanted:
-        return repr(_sign(side) * float(last["value"]))
-    return _exact(side, last)
+    values = known["value"].to_numpy(np.float64) * _sign(side)
+    last = _highest(values, wanted)
+    if int((values >= last).sum()) <= _MAX_TIED * wanted:
+        return repr(_sign(side) * last)
+    return _exact(side, wanted, known)
 
 
 def _limit(count: int, known: pd.DataFrame) -> str:
     if len(known) <= count:
         return _EVERYBODY
-    return _exact("LIMIT", _ranked("LIMIT", known).iloc[count - 1])
+    return _exact("LIMIT", count, known)
 
 
-def _exact(side: str, last: pd.Series[float]) -> str:
-    return " ".join(repr(_sign(side) * float(last[name])) for name in _RANKING)
+def _exact(side: str, count: int, known: pd.DataFrame) -> str:
+    """The last of the ``count`` best, by all that ranks; a million are not sorted for one."""
+    bounds, rest = [], _strength(side, known)
+    for name in _RANKING:
+        column = rest[name].to_numpy()
+        last = _highest(column, count)
+        bounds.append(repr(_sign(side) * last))
+        count -= int((column > last).sum())
+        rest = rest[column == last]
+    return " ".join(bounds)
+
+
+def _highest(values: Floats, count: int) -> float:
+    """The ``count``-th of the values, from the highest down."""
+    return float(np.partition(values, -count)[-count])
 
 
 _RANKING = ("value", "orders", "last_order_at", "earlier")
@@ -136,11 +148,6 @@ _RANKING = ("value", "orders", "last_order_at", "earlier")
 
 def _sign(side: str) -> float:
     return -1.0 if side == "BOTTOM" else 1.0
-
-
-def _ranked(side: str, people: pd.DataFrame) -> pd.DataFrame:
-    strength = _strength(side, people)
-    return strength.sort_values(list(_RANKING), ascending=False, ignore_index=True)
 
 
 def _strength(side: str, people: pd.DataFrame) -> pd.DataFrame:
