@@ -15,7 +15,7 @@ from segmentd.domain.segments import Segment
 from segmentd.pipeline.ports import Evaluated, Pass
 from segmentd.store.bulk import Bulk, Values
 from segmentd.store.content import clean
-from segmentd.store.relative import written
+from segmentd.store.relative import alive, written
 from segmentd.store.types import epoch, from_epoch
 
 Ids = npt.NDArray[np.int64]
@@ -113,14 +113,7 @@ def _gone(bulk: Bulk) -> Ids:
 
 def _alive(bulk: Bulk, ids: Ids) -> Ids:
     """Without those that were merged away or removed since they were evaluated."""
-    if not len(ids):
-        return ids
-    rows = bulk.rows(
-        "SELECT profile_id FROM profiles WHERE gone_at IS NULL AND profile_id IN (?*) "
-        "ORDER BY profile_id",
-        ids.tolist(),
-    )
-    return np.array([profile_id for (profile_id,) in rows], dtype=np.int64)
+    return np.array(alive(bulk, ids.tolist()), dtype=np.int64) if len(ids) else ids
 
 
 def _abandoned(bulk: Bulk, configured: Sequence[str]) -> list[str]:

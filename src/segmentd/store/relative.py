@@ -51,6 +51,8 @@ class Populations:
         if values.empty:
             return
         profiles = values.index.tolist()
+        # a row of who was merged away or removed since they were read would be counted for ever
+        values = values.loc[alive(bulk, profiles)]
         changes = []
         for expression in map(str, values.columns.difference(["orders", "last_order_at"])):
             ranked = values[_ranked(expression, values)]
@@ -90,6 +92,16 @@ class Populations:
     def forget(self) -> None:
         """After a write that was rolled back, or at the end."""
         self._known.clear()
+
+
+def alive(bulk: Bulk, profile_ids: list[int]) -> list[int]:
+    """Without those that were merged away or removed since they were read; ascending."""
+    rows = bulk.tuples(
+        "SELECT profile_id FROM profiles WHERE gone_at IS NULL AND profile_id IN (?*) "
+        "ORDER BY profile_id",
+        profile_ids,
+    )
+    return [profile_id for (profile_id,) in rows]
 
 
 def written(bulk: Bulk) -> int:

@@ -25,6 +25,14 @@ def test_i2_a_gone_customer_does_not_count_for_percentiles(store: Store, shop: S
     assert store.values(SPENT)["profile_id"].tolist() == [shop.profile("1")]
 
 
+def test_i2_nor_does_one_who_was_evaluated_before_they_were_gone(store: Store, shop: Shop) -> None:
+    shop.save(customer("1"), customer("2"), order("10", "1"), order("11", "2"))
+    values = values_of(shop.profile("1"), shop.profile("2"))
+    shop.remove("customers", "2")
+    store.save_values(lease_of(store), values)
+    assert store.values(SPENT)["profile_id"].tolist() == [shop.profile("1")]
+
+
 def test_an_account_that_comes_back_adopts_who_ordered_meanwhile(store: Store, shop: Shop) -> None:
     shop.save(customer("1", "a@shopper.example"), order("10", "1"))
     shop.remove("customers", "1")
