@@ -69,6 +69,8 @@ class Passing:
     pending: Pending
     stored: Mapping[str, str]
     """The thresholds of the pass before."""
+    back: bool
+    """Whether the pass before was at a later time."""
 
 
 def segment(
@@ -92,12 +94,11 @@ def segment(
     found = store.known(ruleset.customers)
     ruleset = ruleset.pinning(found)
     segments = [replace(s, terms=ruleset.terms(s.key)) for s in segments]
-    pending, stored = store.pending(now), store.thresholds()
-    passing = Passing(store, lease, segments, ruleset, now, progress, pending, stored)
+    pending, stored, before = store.pending(now), store.thresholds(), store.evaluated_at()
+    back = before is not None and now < before
+    passing = Passing(store, lease, segments, ruleset, now, progress, pending, stored, back)
     edited = _edited(store.versions(), segments)
     unfitted = outdated(ruleset, stored, store.fitted_at(), now)
-    before = store.evaluated_at()
-    back = before is not None and now < before
     if full or edited or unfitted or back or _worth_a_full_pass(pending):
         outcome = _full_pass(passing, unfitted)
         outcome.edited = ruleset.depending(edited)
@@ -177,7 +178,6 @@ def _full_pass(passing: Passing, unfitted: Sequence[str]) -> Pass:
     ranges = store.ranges(RANGE)
     thresholds = _fitted(passing)
     thresholds.update(_fit(passing, ranges, unfitted))
-    refitted = any(stored.get(name, value) != value for name, value in thresholds.items())
     all_fitted = bool(unfitted) and set(unfitted) == passing.ruleset.fitted
     passing = replace(passing, ruleset=bound(passing.ruleset, thresholds))
     for names, compute in _steps(passing, thresholds):
@@ -188,10 +188,21 @@ def _full_pass(passing: Passing, unfitted: Sequence[str]) -> Pass:
     evaluated = list(_everybody(passing, ranges, passing.ruleset.needs, decide))
     outcome = Pass(None, evaluated, passing.segments, thresholds, pending.token, fitted=all_fitted)
     outcome.causes = dict.fromkeys(set(pending.due) - set(pending.dirty), Cause.TIME)
-    if refitted:
+    differs = any(stored.get(name, value) != value for name, value in thresholds.items())
+    if differs or passing.back:
         outcome.causes.update(dict.fromkeys(pending.dirty, Cause.DATA))
-        outcome.otherwise = Cause.THRESHOLD
+        outcome.otherwise = Cause.TIME if passing.back else Cause.THRESHOLD
+    if passing.back and passing.ruleset.remembered:
+        _look_again(evaluated, passing.now)
     return outcome
+
+
+def _look_again(evaluated: Sequence[Evaluated], now: datetime) -> None:
+    """What a pass that went back in time stores ends the memberships that it took for those of
+    then, so at the next look they are others."""
+    soon = int(now.timestamp()) + 1.0
+    for part in evaluated:
+        part.due = part.due.fillna(soon).clip(upper=soon)
 
 
 def _steps(passing: Passing, thresholds: Mapping[str, str]) -> Iterator[Step]:

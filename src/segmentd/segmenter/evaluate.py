@@ -158,6 +158,8 @@ class _Partition:
         after = self._tenure(key, inside, before.lapsing)
         # whom a pin, a limit or a set has moved is seen with other eyes at the next look
         unsettled = (before.kept != after.kept) | (before.graced != after.graced)
+        # stored changes of later times are seen when their time comes
+        unsettled &= ~self._past.changes(key)
         self._changes.append(np.where(unsettled, self.facts.clock.now + 1.0, np.nan))
 
     def _tenure(self, key: str, was: Bools, lapsing: Floats | None = None) -> Tenure:
@@ -173,7 +175,8 @@ class _Partition:
 
     def _strength(self, cap: Cap) -> Floats:
         by = self.conditions.numbers(cap.ranking.subject)
-        return -by if cap.least else by
+        # not -by: what comes of zero must be the same zero as the store keeps
+        return 0.0 - by if cap.least else by
 
     @cached_property
     def _pins(self) -> Mapping[str, Pinned]:

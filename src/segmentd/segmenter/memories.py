@@ -40,8 +40,10 @@ def _history(segment: str, conditions: Evaluation) -> tuple[Ints, Floats, Floats
     begins, ends = floats(rows, "entered_at"), floats(rows, "left_at")
     begun = (rows["segment"] == segment).to_numpy(bool) & (profiles >= 0) & (begins <= now)
     profiles, begins, ends = profiles[begun], begins[begun], ends[begun]
-    order = np.lexsort((begins, profiles))
-    return profiles[order], begins[order], np.where(ends > now, np.nan, ends)[order]
+    ends = np.where(ends > now, np.nan, ends)
+    # of two that begin at once the one that goes on is the last: NaN is sorted to the end
+    order = np.lexsort((ends, begins, profiles))
+    return profiles[order], begins[order], ends[order]
 
 
 def _last(profiles: Ints, values: Floats, size: int) -> Floats:

@@ -109,27 +109,41 @@ class Past:
     """Who is a member already, and since when only by grace; as of then if now is in the past."""
 
     def __init__(self, memberships: pd.DataFrame, index: pd.Index[Any], now: int) -> None:
-        left = memberships["left_at"] <= now
-        open_ = memberships[(memberships["entered_at"] <= now) & ~left]
-        positions = index.get_indexer(pd.Index(open_["profile_id"].to_numpy(np.int64)))
-        placed = open_.assign(position=positions)[positions >= 0]
-        self._rows = dict(iter(placed.groupby("segment", sort=False)))
+        begun, left = memberships["entered_at"] <= now, memberships["left_at"] <= now
+        self._rows = _by_segment(memberships[begun & ~left], index)
+        self._later = _by_segment(memberships[~begun | (memberships["left_at"] > now)], index)
+        lapsing = memberships["lapsing_at"].notna()
+        self._lapsing = _by_segment(memberships[lapsing & ~left], index)
         self._size = len(index)
 
     def was(self, key: str) -> Bools:
         """Who is a member."""
-        result = np.zeros(self._size, bool)
-        if key in self._rows:
-            result[self._rows[key]["position"].to_numpy()] = True
-        return result
+        return self._marked(self._rows, key)
+
+    def changes(self, key: str) -> Bools:
+        """Of whom later changes are stored already, as the clock was put back."""
+        return self._marked(self._later, key)
 
     def lapsing(self, key: str) -> Floats:
         """Since when a member is one only by grace (epoch seconds), NaN for who is not."""
         result = np.full(self._size, np.nan)
-        if key in self._rows:
-            rows = self._rows[key]
+        if key in self._lapsing:
+            rows = self._lapsing[key]
             result[rows["position"].to_numpy()] = rows["lapsing_at"].to_numpy(np.float64)
         return result
+
+    def _marked(self, rows: Mapping[str, pd.DataFrame], key: str) -> Bools:
+        result = np.zeros(self._size, bool)
+        if key in rows:
+            result[rows[key]["position"].to_numpy()] = True
+        return result
+
+
+def _by_segment(rows: pd.DataFrame, index: pd.Index[Any]) -> dict[str, pd.DataFrame]:
+    """Segment → its rows, with the positions of their profiles."""
+    positions = index.get_indexer(pd.Index(rows["profile_id"].to_numpy(np.int64)))
+    placed = rows.assign(position=positions)[positions >= 0]
+    return {str(key): some for key, some in placed.groupby("segment", sort=False)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,12 +131,16 @@ EVERYTHING = frozenset({*OF_PROFILES, "memberships"})
 
 _TABLES = {"lines": "order_lines"}
 _MEMBERSHIPS = "memberships"
-# the time that a profile was a member ends with the next change; grace is only of the current one
+# the time that a profile was a member ends with the next change; grace is only of the current one;
+# where a pass went back in time, what it found ends what was found of later times before
 _HISTORY = """
 SELECT h.profile_id, h.segment, h.entered_at, h.left_at,
        CASE WHEN h.left_at IS NULL THEN m.lapsing_at END AS lapsing_at
-FROM (SELECT profile_id, segment, entered, at AS entered_at,
-             lead(at) OVER (PARTITION BY profile_id, segment ORDER BY change_id) AS left_at
+FROM (SELECT profile_id, segment, entered,
+             min(at) OVER (PARTITION BY profile_id, segment ORDER BY change_id
+                           ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS entered_at,
+             min(at) OVER (PARTITION BY profile_id, segment ORDER BY change_id
+                           ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS left_at
       FROM membership_changes WHERE {chosen}) h
 LEFT JOIN memberships m ON m.profile_id = h.profile_id AND m.segment = h.segment
 WHERE h.entered = 1

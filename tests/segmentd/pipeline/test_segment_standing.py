@@ -190,6 +190,85 @@ def test_an_edited_condition_is_an_edited_rule(world: World) -> None:
     assert world.members() == []
 
 
+def test_who_has_nothing_is_ranked_as_the_store_keeps_it(world: World) -> None:
+    world.segments = [vip(limit=Limit(1, "days_since_last_order", least=True))]
+    world.spend(1, 50, days_ago=2)
+    world.spend(2, 50, days_ago=3)
+    world.run()
+    world.spend(1, 50, days_ago=0)
+    world.run()
+    (cut,) = world.store.thresholds().values()
+    assert cut.startswith("0.0 ")
+
+
+def test_who_is_moved_by_a_cut_in_a_full_pass_was_moved_by_a_threshold(world: World) -> None:
+    world.segments = [vip(limit=Limit(1, "amount_spent"))]
+    world.spend(1, 50)
+    world.run()
+    world.spend(2, 60)
+    world.run(full=True)
+    assert world.history()[-2:] == [
+        ("vip", "2", "entered", "data"),
+        ("vip", "1", "left", "threshold"),
+    ]
+
+
+# a clock that is put back
+
+
+def test_who_leaves_as_the_clock_is_put_back_left_with_time(world: World) -> None:
+    world.segments = [vip("last_order_date < -2d")]
+    world.spend(1, 50)
+    world.now += 9 * DAY
+    world.run()
+    world.now -= 9 * DAY
+    world.run()
+    assert world.history()[-1] == ("vip", "1", "left", "time")
+
+
+def test_a_clock_that_was_put_back_leaves_no_two_times_in_the_history(world: World) -> None:
+    """What was found of later times ended when the clock was put back."""
+    world.segments = [
+        vip("last_order_date >= -3d"),
+        Segment("loyal", "L", "MEMBER OF segment('vip') FOR 2d"),
+    ]
+    world.spend(1, 50, days_ago=1)
+    world.run()
+    world.now += 5 * DAY
+    world.run()
+    assert world.members() == []
+    world.now -= 3 * DAY
+    world.run()
+    assert world.members() == [1]
+    assert world.store.next_due() == world.now + SECOND
+    world.now += SECOND
+    world.run()
+    # a member since the day to which the clock was put back, and not for two days
+    assert world.members("loyal") == []
+    again = world.run(full=True)
+    assert (again.entered, again.left) == (0, 0)
+    world.spend(1, 50, days_ago=0)
+    world.now += 2 * DAY
+    world.run()
+    assert world.members("loyal") == [1]
+
+
+def test_who_is_stored_as_a_later_member_is_not_due_again_and_again(world: World) -> None:
+    world.segments = [
+        vip("amount_spent > 99", stays=BUYERS, grace=1, pins=(pin("shop:1"),)),
+    ]
+    world.spend(1, 50)
+    world.run()
+    world.now += SECOND
+    world.run()
+    world.now -= DAY
+    world.run()
+    assert world.members() == [1]
+    world.now += SECOND
+    world.run()
+    assert world.store.next_due() == NOW
+
+
 # fitted to the store
 
 
