@@ -7,7 +7,15 @@ import zoneinfo
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    model_validator,
+)
 
 from segmentd.domain.suggest import did_you_mean
 from segmentd.sdk.settings import Duration
@@ -149,14 +157,14 @@ class LimitTable(Table):
 
     count: int = Field(ge=1)
     by: str = Field(min_length=1)
-    least: bool = False
+    least: StrictBool = False
 
 
 class PinTable(Table):
     """One element of ``pins``."""
 
     customer: str = Field(min_length=1)
-    member: bool
+    member: StrictBool
     reason: str = Field(min_length=1)
     until: Annotated[date, AfterValidator(_day)] | None = None
 

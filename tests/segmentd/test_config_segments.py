@@ -185,6 +185,10 @@ WRONG = {
         PIN + 'customer = "shop:1"\nmember = true\nreason = "staff"\nuntil = 9999-12-31\n',
         '[segments.vip.pins] key "until": 9999-12-31 lies outside of the years 1900 to 2199',
     ),
+    "pin that is neither in nor out": (
+        PIN + 'customer = "shop:1"\nmember = "yes"\nreason = "staff"\n',
+        '[segments.vip.pins] key "member" must be true or false',
+    ),
     "pins that are no list": (
         VIP + 'pins = "shop:1"\n',
         '[segments.vip] key "pins" must be a list in [ ]',

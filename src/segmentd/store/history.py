@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+# where a pass went back in time, what it found ends what was found of later times before
 _INTERVALS = """
 SELECT * FROM (
-    SELECT segment, entered, at, cause, version, change_id,
-           lead(at) OVER w AS left_at, lead(cause) OVER w AS left_cause
+    SELECT segment, entered, cause, version, change_id,
+           min(at) OVER (w ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS at,
+           min(at) OVER (w ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS left_at,
+           lead(cause) OVER w AS left_cause
     FROM membership_changes WHERE profile_id = ?
     WINDOW w AS (PARTITION BY segment ORDER BY change_id)
 ) changes WHERE entered = 1 ORDER BY change_id

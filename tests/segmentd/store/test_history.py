@@ -68,6 +68,16 @@ def test_intervals_of_a_person(people: Shop) -> None:
     assert people.store.intervals(people.profile("2")) == []
 
 
+def test_no_interval_ends_before_it_begins_when_the_clock_was_put_back(people: Shop) -> None:
+    change(people, "1", 1, NOW + 2 * DAY)
+    change(people, "1", 0, NOW, Cause.TIME)
+    change(people, "1", 1, NOW + DAY)
+    assert people.store.intervals(people.profile("1")) == [
+        Interval("vip", NOW, NOW, "data", "time", "v1"),
+        Interval("vip", NOW + DAY, None, "data", None, "v1"),
+    ]
+
+
 def test_versions_of_a_rule_newest_first(people: Shop) -> None:
     rule(people, "a", "amount_spent > 5", NOW, 0)
     rule(people, "b", "amount_spent > 9", NOW + DAY, 1)
