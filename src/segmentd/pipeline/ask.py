@@ -8,7 +8,8 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol, TypeVar
 
-from segmentd.pipeline.segment import CHUNK, RANGE
+from segmentd.pipeline.ports import FactsPort
+from segmentd.pipeline.segment import RANGE, each_range
 from segmentd.segmenter.explain import Explainer, Explanation
 from segmentd.segmenter.figures import of_all
 from segmentd.segmenter.fitted import Counts, Habits, bound, fit, fitted_name, habits, outdated
@@ -40,34 +41,8 @@ Progress = Callable[[int, int], None]
 """Called with the ranges that are read and all that are to be read, once more for each step."""
 
 
-class AskPort(Protocol):
-    """What questions read; see ``SegmentPort`` for the methods that it has too."""
-
-    def frames(self, profile_ids: Sequence[int], needs: frozenset[str] | None = None) -> Frames:
-        """Facts of some profiles."""
-
-    def ranges(self, size: int) -> Sequence[tuple[int, int]]:
-        """Inclusive ranges of profile ids with about ``size`` profiles each."""
-
-    def full_pass(
-        self,
-        ranges: Sequence[tuple[int, int]],
-        needs: frozenset[str],
-        work: Callable[[Frames], T],
-    ) -> Iterator[T]:
-        """Do some work on the facts of each range."""
-
-    def known(self, customers: Iterable[str]) -> dict[str, list[int]]:
-        """``SOURCE:ID`` or e-mail address → the profiles."""
-
-    def prices(self) -> list[int]:
-        """The prices of all products that have one, in minor units."""
-
-    def remote_orders(self, order_ids: Iterable[int | str]) -> dict[int | str, str]:
-        """Our order id → the shop's."""
-
-    def thresholds(self) -> dict[str, str]:
-        """Name → stored threshold."""
+class AskPort(FactsPort, Protocol):
+    """What questions read."""
 
     def member_ids(self) -> dict[str, Ids]:
         """Segment → profile ids of its members, ascending."""
@@ -179,11 +154,7 @@ class Asking:
     def _each_range(self, needs: frozenset[str], work: Callable[[Frames], T]) -> Iterator[T]:
         """Do some work on the facts of everybody, range by range."""
         ranges = self.store.ranges(RANGE)
-        parts: Iterator[T] = iter(
-            work(self.store.frames(range(low, high + 1), needs)) for low, high in ranges
-        )
-        if sum(high - low + 1 for low, high in ranges) > CHUNK:
-            parts = self.store.full_pass(ranges, needs, work)
+        parts = each_range(self.store, ranges, needs, work)
         for done, part in enumerate(parts, 1):
             yield part
             self.progress(done, len(ranges))

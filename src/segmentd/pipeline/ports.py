@@ -132,15 +132,8 @@ class Evaluated:
     lapsing: pd.DataFrame
 
 
-class SegmentPort(Protocol):
-    def pending(self, now: datetime) -> Pending:
-        """Dirty and due profiles."""
-
-    def evaluated_at(self) -> datetime | None:
-        """The ``now`` of the last pass; None before the first."""
-
-    def fitted_at(self) -> datetime | None:
-        """When all values that are fitted to the store were fitted last."""
+class FactsPort(Protocol):
+    """What a pass and questions about a store both read."""
 
     def frames(self, profile_ids: Sequence[int], needs: frozenset[str] | None = None) -> Frames:
         """Facts of some profiles (thousands at most), read without ADBC.
@@ -171,6 +164,21 @@ class SegmentPort(Protocol):
         ``work`` and what it returns can be pickled. Yields in the order of the ranges.
         """
 
+    def thresholds(self) -> dict[str, str]:
+        """Name → stored threshold, as text made by the segmenter: of store-relative expressions, of
+        limited segments, and of what is fitted to the store."""
+
+
+class SegmentPort(FactsPort, Protocol):
+    def pending(self, now: datetime) -> Pending:
+        """Dirty and due profiles."""
+
+    def evaluated_at(self) -> datetime | None:
+        """The ``now`` of the last pass; None before the first."""
+
+    def fitted_at(self) -> datetime | None:
+        """When all values that are fitted to the store were fitted last."""
+
     def versions(self) -> dict[str, str]:
         """Segment key → rule version that the stored memberships were made with."""
 
@@ -185,10 +193,6 @@ class SegmentPort(Protocol):
         """All stored values of one expression: ``profile_id, value, orders, last_order_at``, of
         profiles with at least one counted order; of the cut of a limited segment, of all that have
         a value."""
-
-    def thresholds(self) -> dict[str, str]:
-        """Name → stored threshold, as text made by the segmenter: of store-relative expressions, of
-        limited segments, and of what is fitted to the store."""
 
     def publish(self, lease: Lease, outcome: Pass, now: datetime) -> tuple[int, int]:
         """Store the outcome of a whole pass in ONE transaction; returns (entered, left).

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from segmentd.domain.memberships import Cause
 from segmentd.domain.segments import Segment
-from segmentd.pipeline.ports import Evaluated, Lease, Pass, Pending, SegmentPort
+from segmentd.pipeline.ports import Evaluated, FactsPort, Lease, Pass, Pending, SegmentPort
 from segmentd.segmenter import evaluate as evaluation
 from segmentd.segmenter.fitted import Counts, Habits, bound, fit, fitted_name, habits, outdated
 from segmentd.segmenter.frames import Frames
@@ -123,8 +123,8 @@ def evaluate_frames(
     return Evaluated(*evaluation.evaluate(ruleset, frames, now, thresholds))
 
 
-def _each_range(
-    store: SegmentPort, ranges: Sequence[Range], needs: frozenset[str], work: Callable[[Frames], T]
+def each_range(
+    store: FactsPort, ranges: Sequence[Range], needs: frozenset[str], work: Callable[[Frames], T]
 ) -> Iterator[T]:
     """Do some work on the facts of ranges of profiles.
 
@@ -220,7 +220,7 @@ def _everybody(
     passing: Passing, ranges: Sequence[Range], needs: frozenset[str], work: Callable[[Frames], T]
 ) -> Iterator[T]:
     done, total = 0, passing.pending.profiles
-    parts = _each_range(passing.store, ranges, needs, work)
+    parts = each_range(passing.store, ranges, needs, work)
     for (low, high), part in zip(ranges, parts, strict=True):
         yield part
         done = min(done + high - low + 1, total)

@@ -12,6 +12,7 @@ from segmentd.bootstrap import App, compiled, open_app
 from segmentd.config import load_config
 from segmentd.domain.records import Customer, Order, Refund
 from segmentd.pipeline import ask as asking
+from segmentd.pipeline import segment as segmenting
 from segmentd.pipeline.ask import Asking
 from segmentd.sdk.testing.memory import MemoryShop, registered
 from segmentd.segmenter.preview import EVERYBODY
@@ -89,7 +90,7 @@ def test_workers_say_the_same(app: App, monkeypatch: pytest.MonkeyPatch) -> None
     ).of("both")
     here = question.preview("both")
     assert seen == [(1, 1), (1, 1)]
-    monkeypatch.setattr(asking, "CHUNK", 0)
+    monkeypatch.setattr(segmenting, "CHUNK", 0)
     monkeypatch.setattr(asking, "RANGE", 7)
     assert question.preview("both") == here
     assert seen[-1] == (5, 5)
