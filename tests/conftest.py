@@ -1,13 +1,17 @@
-"""Fixtures for every test that needs a database."""
+"""Fixtures for every test that needs a database, and what all tests stand on."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from databases import PostgresServer, postgres_server
+
+# what is started behind a shell's & ignores Ctrl-C, and so would every process that a test starts
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
