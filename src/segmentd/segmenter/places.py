@@ -124,13 +124,14 @@ def coordinates(text: str) -> tuple[float, float] | None:
 
 
 def distance_km(point: tuple[float, float], latitudes: Floats, longitudes: Floats) -> Floats:
-    """Great-circle distances from a point, by the haversine formula (R. W. Sinnott, 1984)."""
-    latitude, longitude = np.radians(point[0]), np.radians(point[1])
-    others = np.radians(latitudes)
-    north = np.sin((others - latitude) / 2) ** 2
-    east = np.sin((np.radians(longitudes) - longitude) / 2) ** 2
-    half = np.sqrt(np.minimum(north + np.cos(latitude) * np.cos(others) * east, 1.0))
-    away: Floats = 2 * EARTH_RADIUS_KM * np.arcsin(half)
+    """Great-circle distances from a point, by Vincenty's formula (1975) for a sphere: it loses no
+    digits, neither for neighbours nor on the other side of the Earth."""
+    latitude, others = np.radians(point[0]), np.radians(latitudes)
+    turn = np.radians(longitudes - point[1])
+    east = np.cos(others) * np.sin(turn)
+    north = np.cos(latitude) * np.sin(others) - np.sin(latitude) * np.cos(others) * np.cos(turn)
+    along = np.sin(latitude) * np.sin(others) + np.cos(latitude) * np.cos(others) * np.cos(turn)
+    away: Floats = EARTH_RADIUS_KM * np.arctan2(np.hypot(east, north), along)
     return away
 
 
