@@ -132,6 +132,7 @@ events that have the most frequent value of the property.
 """
 _MADE = {"distinct": Kind.COUNT, "share": Kind.RATIO, "top_share": Kind.RATIO}
 _COMPUTED = frozenset({"sum", "average", "min", "max", "median"})
+_COUNTED = ("count", "quantity", "sum_", "distinct_")
 _WORDS = {
     "sum": "sum of the {}",
     "average": "average {}",
@@ -384,6 +385,11 @@ _OPEN = {
     "traits.": Field(Kind.ANY, "trait", needs=("traits",)),
 }
 """Fields known by how their names begin."""
+
+
+def is_zero_of_nothing(aggregate: str) -> bool:
+    """Whether the aggregate of that name is 0 over no event; all others are missing then."""
+    return aggregate.startswith(_COUNTED)
 
 
 def find_field(name: str) -> Field | None:

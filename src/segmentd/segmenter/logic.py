@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import product
 from math import inf, prod
 
-from segmentd.segmenter.fields import Field, Function, Kind, subject_field
+from segmentd.segmenter.fields import Field, Function, Kind, is_zero_of_nothing, subject_field
 from segmentd.segmenter.instants import Clock, spans
 from segmentd.segmenter.language import (
     Aggregate,
@@ -191,8 +191,9 @@ def _unconstrained(subject: Subject, field: Field | None) -> _Possible:
     match subject:
         case Name(name):
             missing = name not in _ZEROS
-        case Aggregate(name):
-            missing = not name.startswith("sum_") and name not in {"count", "quantity"}
+        case Aggregate(name, every=every):
+            # of windows there may be none that is complete
+            missing = every is not None or not is_zero_of_nothing(name)
         case _:
             missing = True
     ranges = _COUNTABLE if field.kind is Kind.COUNT else _ALL

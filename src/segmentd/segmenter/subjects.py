@@ -11,7 +11,7 @@ from segmentd.segmenter.aggregates import Chosen, of_numbers, of_texts, outermos
 from segmentd.segmenter.columns import TermColumn, divide, unknown
 from segmentd.segmenter.evaluation import Evaluation
 from segmentd.segmenter.facts import Facts
-from segmentd.segmenter.fields import FUNCTIONS, Kind, subject_field
+from segmentd.segmenter.fields import FUNCTIONS, Kind, is_zero_of_nothing, subject_field
 from segmentd.segmenter.language import Aggregate, Call, Events, Name, Subject
 from segmentd.segmenter.predicates import Floats, prepared
 from segmentd.segmenter.properties import Properties
@@ -105,8 +105,8 @@ class Subjects:
     def _aggregate(self, aggregate: Aggregate, events: Events) -> Floats:
         chosen = self._chosen(events)
         if chosen is None:
-            counts = aggregate.name.startswith(("count", "quantity", "sum_", "distinct_"))
-            return np.full(self._facts.size, 0.0 if counts else np.nan)
+            nothing = 0.0 if is_zero_of_nothing(aggregate.name) else np.nan
+            return np.full(self._facts.size, nothing)
         windows = windows_of(aggregate, self._evaluation)
         if windows is not None:
             return self._rolling(aggregate, events, windows)

@@ -73,6 +73,7 @@ def test_never(rule: str) -> None:
         "metafields.a.b != 5 AND metafields.a.b = 'x'",
         "amount_spent > average_order_value AND amount_spent < average_order_value",
         "amount_spent IN TOP 10% AND amount_spent IN TOP 20%",
+        "number_of_orders != 1 AND NOT (count EVERY 30d OF events('Viewed Product') () >= 0)",
     ],
 )
 def test_perhaps(rule: str) -> None:
@@ -88,6 +89,7 @@ def test_perhaps(rule: str) -> None:
         "amount_spent IS NOT NULL",
         "last_order_date IS NULL OR last_order_date < -90d OR last_order_date >= -90d",
         "count OF orders_placed () >= 0",
+        "distinct_type OF products_purchased () >= 0",
         "NOT (amount_spent > 5 AND amount_spent < 3)",
     ],
 )
