@@ -170,7 +170,7 @@ def _line_property(name: str, order: Order, line: Line, world: World) -> Any:
         "tag": product.tags,
         "category": product.categories + ([product.type] if product.type else []),
     }
-    return known[name]
+    return known.get(name)
 
 
 def _unit_price(line: Line) -> Fraction | None:

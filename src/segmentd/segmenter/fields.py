@@ -198,6 +198,8 @@ FIELDS: Mapping[str, Field] = {
     "churn_probability": Field(Kind.RATIO, "probability of no further order", filled=False),
     "companies": Field(Kind.LIST, "company list", filled=False),
     "created_by_app_id": Field(Kind.ID, "app that created the customer", filled=False),
+    "customer_cluster": Field(Kind.TEXT, "cluster", filled=False),
+    "customer_memberships": Field(Kind.LIST, "membership list", filled=False),
     "customer_role": Field(Kind.TEXT, "role", filled=False),
     "expected_next_order_date": Field(Kind.DATE, "expected next order", filled=False),
     "first_source": Field(Kind.TEXT, "source of the first order", filled=False),
@@ -207,6 +209,7 @@ FIELDS: Mapping[str, Field] = {
     "predicted_spend_tier": Field(
         Kind.CHOICE, "predicted spend", ("HIGH", "MEDIUM", "LOW"), filled=False
     ),
+    "total_clv": Field(Kind.MONEY, "spend until now and predicted", filled=False),
     "product_subscription_status": Field(
         Kind.CHOICE,
         "product subscription",
@@ -251,6 +254,7 @@ _DISCOUNT = {
     "discounted": Field(Kind.TRUTH, "discount given"),
 }
 _EVENT = {**_TIME, "amount": Field(Kind.MONEY, "amount")}
+_UNPAID = {**_TIME, "amount": Field(Kind.MONEY, "order total")}
 _TIMES = {"count": Field(Kind.COUNT, "number of times"), **_SPAN}
 
 
@@ -282,6 +286,12 @@ FUNCTIONS: Mapping[str, Function] = {
             "discount_code": Field(Kind.TERMS, "discount code"),
             "tag": Field(Kind.TERMS, "order tag"),
             "location_id": Field(Kind.ID, "location", filled=False),
+            "payment_method": Field(Kind.TEXT, "payment method", filled=False),
+            "shipping_method": Field(Kind.TEXT, "shipping method", filled=False),
+            "staff_id": Field(Kind.ID, "member of staff", filled=False),
+            "utm_source": Field(Kind.TEXT, "UTM source", filled=False),
+            "utm_medium": Field(Kind.TEXT, "UTM medium", filled=False),
+            "utm_campaign": Field(Kind.TEXT, "UTM campaign", filled=False),
         },
         {
             "count": Field(Kind.COUNT, "number of orders"),
@@ -304,6 +314,10 @@ FUNCTIONS: Mapping[str, Function] = {
             **_DISCOUNT,
             "unit_price": Field(Kind.MONEY, "price of one piece before discounts"),
             "launch_age": Field(Kind.COUNT, "number of days that the product had been on sale"),
+            "variant_id": Field(Kind.ID, "variant", filled=False),
+            "sku": Field(Kind.TEXT, "SKU", filled=False),
+            "collection": Field(Kind.TERMS, "collection", filled=False),
+            "attribute": Field(Kind.TERMS, "attribute", filled=False),
         },
         {
             "count": Field(Kind.COUNT, "number of orders"),
@@ -346,6 +360,8 @@ FUNCTIONS: Mapping[str, Function] = {
         },
         {"count": Field(Kind.COUNT, "number of accounts")},
     ),
+    "orders_unpaid": Function("unpaid orders", _UNPAID, _TIMES),
+    "draft_orders": Function("draft orders", _UNPAID, _TIMES),
     "product_reviews": Function(
         "reviews",
         {**_TIME, "rating": Field(Kind.COUNT, "rating", filled=False)},

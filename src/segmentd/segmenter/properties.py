@@ -89,11 +89,7 @@ class Properties:
         return packed.map(lambda terms: _value(terms, key))
 
     def _product_terms(self, name: str) -> TermColumn:
-        products = self._tables.frames.products
-        if name in _PRODUCT_TEXTS:
-            column = texts(products[_PRODUCT_TEXTS[name]])
-        else:
-            column = lists(products["tags"]) if name == "tag" else _categories(products)
+        column = _product_column(self._tables.frames.products, name)
         # the last is that of the unknown product, whose position is -1
         codes = np.append(column.codes, len(column.distinct))
         return TermColumn(codes[self._products], [*column.distinct, ()])
@@ -118,6 +114,16 @@ def _order_terms(orders: EventTable, name: str) -> TermColumn:
     if name in _ORDER_TEXTS:
         return orders.terms(_ORDER_TEXTS[name])
     return unknown(len(orders.rows))
+
+
+def _product_column(products: pd.DataFrame, name: str) -> TermColumn:
+    if name == "tag":
+        return lists(products["tags"])
+    if name == "category":
+        return _categories(products)
+    if name in _PRODUCT_TEXTS:
+        return texts(products[_PRODUCT_TEXTS[name]])
+    return unknown(len(products))
 
 
 def _categories(products: pd.DataFrame) -> TermColumn:
