@@ -84,8 +84,10 @@ class SegmentStore:
             )
         found: dict[object, set[int]] = {}
         for row in rows:
-            for name in ((row.source, row.customer_id), row.email_key or None):
+            for name in ((row.source, row.customer_id), row.email_key):
                 found.setdefault(name, set()).add(row.profile_id)
+        # who has no address is not meant by every name that is none
+        found.pop(None, None)
         meant = {c: found.get(named[c], set()) | found.get(keys[c], set()) for c in named}
         return {customer: sorted(profiles) for customer, profiles in meant.items() if profiles}
 

@@ -22,6 +22,12 @@ def test_a_pin_means_customers_by_id_or_by_address(store: Store, shop: Shop) -> 
     assert store.known([]) == {}
 
 
+def test_customers_without_an_address_are_told_apart(store: Store, shop: Shop) -> None:
+    shop.save(customer("1", None), customer("2", None), customer("3", "cy@shopper.example"))
+    asked = [f"shop:{number}" for number in (1, 2, 3)]
+    assert store.known(asked) == {f"shop:{n}": [shop.profile(n)] for n in "123"}
+
+
 def test_a_guest_is_found_by_address_and_by_the_account_that_adopts_it(
     store: Store, shop: Shop
 ) -> None:
