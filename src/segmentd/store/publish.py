@@ -171,6 +171,8 @@ def _save_lapsing(bulk: Bulk, outcome: Pass) -> None:
         "UPDATE memberships SET lapsing_at = NULL WHERE segment = ? AND lapsing_at IS NOT NULL",
         [(key,) for key in sorted(outcome.edited - graced)],
     )
+    if not graced:
+        return
     stored = _stored_lapsing(bulk, outcome.asked, sorted(graced))
     lapsing = {member: at for part in outcome.evaluated for member, at in _lapsing(part)}
     changed = [(_instant(bulk, at), *m) for m, at in lapsing.items() if stored.get(m) != at]

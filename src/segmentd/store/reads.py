@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import Row, Table, func, select
 
-from segmentd.domain.identity import email_key
 from segmentd.store.history import HistoryStore
 from segmentd.store.tables import CursorRow
 
@@ -195,18 +194,6 @@ class ReadStore(HistoryStore):
             found = connection.execute(_people().where(_PROFILES.c.profile_id.in_(profile_ids)))
             by_id = {row.profile_id: Person(*tuple(row)) for row in found}
         return [by_id[profile_id] for profile_id in profile_ids if profile_id in by_id]
-
-    def find(self, who: str) -> list[int]:
-        """Profiles that an e-mail address or ``SOURCE:ID`` means."""
-        key = email_key(who)
-        source, _, customer_id = who.partition(":")
-        columns = _CUSTOMERS.c
-        # the id of a guest holds an address too
-        named = (columns.source == source) & (columns.customer_id == customer_id)
-        wanted = named | (columns.email_key == key) if key else named
-        statement = select(columns.profile_id).where(wanted, columns.gone_at.is_(None)).distinct()
-        with self._database.read() as connection:
-            return sorted(connection.execute(statement).scalars())
 
     def memberships_of(self, profile_id: int) -> dict[str, datetime]:
         """Segment → member since."""

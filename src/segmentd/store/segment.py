@@ -91,6 +91,10 @@ class SegmentStore:
         meant = {c: found.get(named[c], set()) | found.get(keys[c], set()) for c in named}
         return {customer: sorted(profiles) for customer, profiles in meant.items() if profiles}
 
+    def find(self, who: str) -> list[int]:
+        """Profiles that an e-mail address or ``SOURCE:ID`` means."""
+        return self.known([who]).get(who, [])
+
     def prices(self) -> list[int]:
         """The prices of all products that have one."""
         with self._database.read() as connection:
