@@ -114,6 +114,8 @@ class App:
     patience: timedelta = LOCK_PATIENCE
     meters: dict[str, Meter] = field(default_factory=dict)
     """What each connector did, by its name in the configuration."""
+    _compiled: dict[Shop, Ruleset] = field(default_factory=dict)
+    _compiled_of: Config | None = None
 
     def close(self) -> None:
         """Let go of the store."""
@@ -142,8 +144,7 @@ class App:
 
     def segment(self, *, full: bool = False) -> SegmentSummary:
         """Evaluate what is dirty or due, or everybody."""
-        ruleset = compiled(self.config, self.shop())
-        _check_filled(self.config, ruleset)
+        ruleset = self._ruleset(self.shop())
         with self.lease("segment") as (lease, tick):
             return segmenting.segment(
                 self.store,
@@ -188,7 +189,7 @@ class App:
 
         A rule that cannot be understood does: nothing is read or sent before it is mended.
         """
-        check_rules(self.config)
+        self._ruleset(configured_shop(self.config))
         pulled = self.pull(names)
         segmented = self.segment()
         return SyncSummary(pulled, segmented, Outcome() if self.config.paused else self.push())
@@ -206,6 +207,14 @@ class App:
         )
 
     # what they need --------------------------------------------------------------------------
+
+    def _ruleset(self, shop: Shop) -> Ruleset:
+        """The configured segments, compiled and checked once for each shop."""
+        if self._compiled_of is not self.config:
+            self._compiled_of, self._compiled = self.config, {}
+        if shop not in self._compiled:
+            self._compiled[shop] = check_rules(self.config, shop)
+        return self._compiled[shop]
 
     def shop(self) -> Shop:
         """Time zone and currency: as configured, else as the shops say."""
@@ -374,11 +383,18 @@ def compiled(config: Config, shop: Shop) -> Ruleset:
     )
 
 
-def check_rules(config: Config) -> None:
-    """ConfigError if a rule cannot be understood, or asks for what no source fills."""
+def check_rules(config: Config, shop: Shop | None = None) -> Ruleset:
+    """ConfigError if a rule cannot be understood, or asks for what no source fills; the rules."""
     # zone and currency only matter to values, not to whether a rule can be understood
-    shop = Shop(config.shop.time_zone or "UTC", config.shop.currency or "USD")
-    _check_filled(config, compiled(config, shop))
+    ruleset = compiled(config, shop or configured_shop(config))
+    _check_filled(config, ruleset)
+    return ruleset
+
+
+def configured_shop(config: Config) -> Shop:
+    """Time zone and currency as configured, for what does not depend on what the shops say."""
+    own = config.shop
+    return Shop(own.time_zone or "UTC", own.currency or "USD", own.week_start)
 
 
 def filled(config: Config) -> frozenset[str]:

@@ -12,7 +12,15 @@ from segmentd.pipeline.ports import FactsPort
 from segmentd.pipeline.segment import RANGE, each_range
 from segmentd.segmenter.explain import Explainer, Explanation
 from segmentd.segmenter.figures import of_all
-from segmentd.segmenter.fitted import Counts, Habits, bound, fit, fitted_name, habits, outdated
+from segmentd.segmenter.fitted import (
+    HABITS,
+    bound,
+    fit,
+    fitted_before,
+    fitted_name,
+    habits,
+    outdated,
+)
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.preview import (
     EVERYBODY,
@@ -76,7 +84,7 @@ class Asking:
     def worths(self, keys: Sequence[str]) -> tuple[dict[str, Worth], dict[str, str]]:
         """How large segments would be now, and what their members spent; EVERYBODY too. And the
         thresholds by which that was decided."""
-        ruleset, (thresholds,) = self.settled((self.now,))
+        ruleset, (thresholds,) = self.of(*keys).settled((self.now,))
         work = partial(worths, ruleset, keys=keys, now=self.now, thresholds=thresholds)
         found = dict.fromkeys((*keys, EVERYBODY), Worth())
         for part in self._each_range(ruleset.needs | NEEDS, work):
@@ -91,13 +99,14 @@ class Asking:
         Orders are named as in the shop. ``thresholds``: those that hold ``now``; None: the latest.
         """
         known = self.store.thresholds() if thresholds is None else thresholds
-        pinned = self.ruleset.pinning(self.store.known(self.ruleset.customers))
-        ruleset = bound(pinned, known)
+        ruleset = bound(self._pinned(), known)
         frames = self.store.frames([profile_id], ruleset.needs)
         explainer = Explainer(ruleset, frames, self.now, known)
-        for key in keys:
-            why = self._unfitted(key, known) or explainer.segment(key)
-            yield key, why.renamed(self.store.remote_orders(why.used_orders()))
+        told = {key: self._unfitted(key, known) or explainer.segment(key) for key in keys}
+        used = set().union(*(why.used_orders() for why in told.values()))
+        names = self.store.remote_orders(used)
+        for key, why in told.items():
+            yield key, why.renamed(names)
 
     def _unfitted(self, key: str, thresholds: Mapping[str, str]) -> Explanation | None:
         """What is said of a rule whose values could not be fitted to the store."""
@@ -110,9 +119,12 @@ class Asking:
                 )
         return None
 
+    def _pinned(self) -> Ruleset:
+        return self.ruleset.pinning(self.store.known(self.ruleset.customers))
+
     def settled(self, at: Sequence[datetime]) -> tuple[Ruleset, list[dict[str, str]]]:
         """The rules with their fitted values and pins, and all thresholds at each instant."""
-        pinned = self.ruleset.pinning(self.store.known(self.ruleset.customers))
+        pinned = self._pinned()
         fitted = self._fitted(pinned)
         ruleset = bound(pinned, fitted)
         thresholds = [dict(fitted) for _ in at]
@@ -139,17 +151,13 @@ class Asking:
     def _fitted(self, ruleset: Ruleset) -> dict[str, str]:
         """As stored; what is not stored is fitted now."""
         stored = self.store.thresholds() | dict(self.given)
-        names = map(fitted_name, ruleset.fitted)
-        fitted = {name: stored[name] for name in names if name in stored}
         missing = outdated(ruleset, stored, self.now, self.now)
-        if missing:
-            found = Habits()
-            work = partial(habits, ruleset.shop, now=self.now)
-            for part in self._each_range(frozenset({"orders"}), work):
-                found += part
-            prices = Counts.of(self.store.prices())
-            fitted |= fit(missing, found, prices, ruleset.shop.currency, stored)
-        return fitted
+        if not missing:
+            return fitted_before(ruleset, stored)
+        shop = ruleset.shop
+        parts = self._each_range(HABITS, partial(habits, shop, now=self.now))
+        found = fit(missing, parts, self.store.prices(), shop.currency, stored)
+        return fitted_before(ruleset, stored) | found
 
     def _each_range(self, needs: frozenset[str], work: Callable[[Frames], T]) -> Iterator[T]:
         """Do some work on the facts of everybody, range by range."""

@@ -18,7 +18,7 @@ from segmentd.domain.memberships import Cause
 from segmentd.domain.segments import Segment
 from segmentd.pipeline.ports import Evaluated, FactsPort, Lease, Pass, Pending, SegmentPort
 from segmentd.segmenter import evaluate as evaluation
-from segmentd.segmenter.fitted import Counts, Habits, bound, fit, fitted_name, habits, outdated
+from segmentd.segmenter.fitted import HABITS, bound, fit, fitted_before, habits, outdated
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.ruleset import Ruleset
 from segmentd.segmenter.thresholds import moved, threshold
@@ -159,7 +159,7 @@ def _partial_pass(passing: Passing) -> Pass:
     pending, store = passing.pending, passing.store
     causes = dict.fromkeys(pending.due, Cause.TIME)
     causes.update(dict.fromkeys(pending.dirty, Cause.DATA))
-    thresholds = _fitted(passing)
+    thresholds = fitted_before(passing.ruleset, passing.stored)
     passing = replace(passing, ruleset=bound(passing.ruleset, thresholds))
     for names, compute in _steps(passing, thresholds) if causes else ():
         for part in _chunks(sorted(causes)):
@@ -176,7 +176,7 @@ def _partial_pass(passing: Passing) -> Pass:
 def _full_pass(passing: Passing, unfitted: Sequence[str]) -> Pass:
     store, stored, pending = passing.store, passing.stored, passing.pending
     ranges = store.ranges(RANGE)
-    thresholds = _fitted(passing)
+    thresholds = fitted_before(passing.ruleset, passing.stored)
     thresholds.update(_fit(passing, ranges, unfitted))
     all_fitted = bool(unfitted) and set(unfitted) == passing.ruleset.fitted
     passing = replace(passing, ruleset=bound(passing.ruleset, thresholds))
@@ -238,22 +238,12 @@ def _evaluate(
         passing.progress(done, len(profile_ids))
 
 
-def _fitted(passing: Passing) -> dict[str, str]:
-    """What was fitted to the store before."""
-    names = map(fitted_name, passing.ruleset.fitted)
-    return {name: passing.stored[name] for name in names if name in passing.stored}
-
-
 def _fit(passing: Passing, ranges: Sequence[Range], variables: Sequence[str]) -> dict[str, str]:
     if not variables:
         return {}
-    shop = passing.ruleset.shop
-    work = partial(habits, shop, now=passing.now)
-    found = Habits()
-    for part in _everybody(passing, ranges, frozenset({"orders"}), work):
-        found += part
-    prices = Counts.of(passing.store.prices())
-    return fit(variables, found, prices, shop.currency, passing.stored)
+    shop, stored = passing.ruleset.shop, passing.stored
+    parts = _everybody(passing, ranges, HABITS, partial(habits, shop, now=passing.now))
+    return fit(variables, parts, passing.store.prices(), shop.currency, stored)
 
 
 def _thresholds(passing: Passing, names: Sequence[str]) -> dict[str, str]:

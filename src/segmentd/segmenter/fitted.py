@@ -28,6 +28,8 @@ from segmentd.segmenter.ruleset import Ruleset, Shop
 from segmentd.segmenter.thresholds import INSUFFICIENT
 
 EVERY = timedelta(days=7)
+HABITS = frozenset({"orders"})
+"""The frames that habits are read from."""
 _MIN_GAPS = 50
 _MIN_AMOUNTS = 20
 _STEP = 10
@@ -110,23 +112,31 @@ def outdated(
     return sorted(v for v in ruleset.fitted if everything or fitted_name(v) not in stored)
 
 
+def fitted_before(ruleset: Ruleset, stored: Mapping[str, str]) -> dict[str, str]:
+    """The stored thresholds of the variables that the rules use."""
+    names = map(fitted_name, ruleset.fitted)
+    return {name: stored[name] for name in names if name in stored}
+
+
 def fit(
     variables: Iterable[str],
-    found: Habits,
-    prices: Counts,
+    parts: Iterable[Habits],
+    prices: Iterable[int],
     currency: str,
     stored: Mapping[str, str],
 ) -> dict[str, str]:
     """New thresholds for variables, by their names there: days, or major units of the currency.
 
-    ``prices``: of all products, in minor units. ``insufficient`` where too few were seen.
+    ``parts``: the habits of all profiles, in any division; ``prices``: of all products, in minor
+    units. ``insufficient`` where too few were seen.
     """
+    found, priced = sum(parts, Habits()), Counts.of(prices)
     decimals = exponent(currency)
     fitted = {}
     for variable in variables:
         name = fitted_name(variable)
         scale = 0 if variable in _DAYS else decimals
-        units, old = _units(variable, found, prices), stored.get(name, INSUFFICIENT)
+        units, old = _units(variable, found, priced), stored.get(name, INSUFFICIENT)
         if units is not None and old != INSUFFICIENT:
             units = _damped(units, int(Decimal(old).scaleb(scale)))
         fitted[name] = INSUFFICIENT if units is None else str(Decimal(units).scaleb(-scale))

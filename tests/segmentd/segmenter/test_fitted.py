@@ -44,7 +44,7 @@ def gaps(*days: int) -> Habits:
 
 
 def days(habit: Habits, stored: Mapping[str, str] | None = None) -> list[str]:
-    fitted = fit(DAYS, habit, Counts(), "EUR", stored or {})
+    fitted = fit(DAYS, [habit], [], "EUR", stored or {})
     return [fitted[f"FITTED {name}"] for name in DAYS]
 
 
@@ -122,11 +122,11 @@ def test_a_new_fit_moves_by_a_tenth_at_most() -> None:
 
 def test_amounts_are_in_major_units_of_the_currency() -> None:
     totals = Habits(totals=Counts.of(range(0, 10_001, 100)))
-    prices = Counts.of(range(1_000, 2_001, 10))
+    prices = range(1_000, 2_001, 10)
     names = ["large_order", "high_price", "low_price"]
 
     def fitted(currency: str, stored: Mapping[str, str] | None = None) -> list[str]:
-        return list(fit(names, totals, prices, currency, stored or {}).values())
+        return list(fit(names, [totals], prices, currency, stored or {}).values())
 
     assert fitted("EUR") == ["95.00", "19.00", "11.00"]
     assert fitted("JPY") == ["9500", "1900", "1100"]
@@ -136,8 +136,8 @@ def test_amounts_are_in_major_units_of_the_currency() -> None:
 
 
 def test_too_few_amounts_are_not_fitted() -> None:
-    few = Counts.of(range(19))
-    fitted = fit(["large_order", "high_price"], Habits(totals=few), few, "EUR", {})
+    few = Habits(totals=Counts.of(range(19)))
+    fitted = fit(["large_order", "high_price"], [few], range(19), "EUR", {})
     assert fitted == {"FITTED large_order": "insufficient", "FITTED high_price": "insufficient"}
 
 
