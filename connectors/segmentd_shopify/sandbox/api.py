@@ -144,6 +144,10 @@ class ShopifySandbox(ShopSandbox):
         """Create or change a customer."""
         return self.shop.put_customer(customer)
 
+    def set_metafield(self, customer_id: str, name: str, value: str) -> None:
+        """Change a metafield of a customer alone."""
+        self.shop.set_metafield(customer_id, name, value)
+
     def put_order(self, order: Order) -> str:
         """Create or change an order."""
         return self.shop.put_order(order)

@@ -29,7 +29,7 @@ from graphql.execution.values import VariableValues, get_argument_values
 
 from segmentd_shopify.sandbox import fields
 from segmentd_shopify.sandbox.cost import response_key
-from segmentd_shopify.sandbox.roots import ROOTS, FieldError, Root
+from segmentd_shopify.sandbox.roots import ROOTS, Root
 from segmentd_shopify.sandbox.schema import Error, Prepared, Refused
 from segmentd_shopify.sandbox.search import Unserved
 from segmentd_shopify.sandbox.shop import Shop
@@ -127,14 +127,15 @@ class _Run:
             root = Root(self._shop, self._scopes, key, self._answer.search)
             value = ROOTS[name](root, given)
             project = self._project(kind.fields[name].type, nodes, [key])
-        except FieldError as error:
+            shown = value if project is None or value is None else project(value)
+        except fields.FieldError as error:
             self._answer.errors.append(
                 {**_error(nodes[0], error.message, error.code), "path": [key]}
             )
             return None
         if isinstance(value, fields.Rows):
             self._answer.rows[key] = len(value.nodes)
-        return value if project is None or value is None else project(value)
+        return shown
 
     def _project(
         self, kind: GraphQLOutputType, nodes: list[FieldNode], path: list[str]

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from segmentd.sdk import Customer, Order, OrderLine, Product, Refund, exponent
 from segmentd_shopify.sandbox.index import encode
+from segmentd_shopify.sandbox.search import Unserved
 from segmentd_shopify.sandbox.shop import Shop
 
 Resolver = Callable[[Any], Any]
@@ -36,6 +37,30 @@ class Rows:
 def gid(kind: str, record_id: str | None) -> str | None:
     """``("Customer", "7")`` → ``gid://shopify/Customer/7``."""
     return None if record_id is None else f"gid://shopify/{kind}/{record_id}"
+
+
+MOST_ROWS = 250
+
+
+class FieldError(Exception):
+    """A field fails alone: its root is null, with an entry in ``errors``."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+def rows_asked(given: Mapping[str, Any]) -> int:
+    """How many rows of a connection are asked for; every connection wants to be told."""
+    if any(given.get(name) for name in ("last", "before", "savedSearchId", "reverse")):
+        raise Unserved("paging backwards")
+    first = given.get("first")
+    if first is None:
+        raise FieldError("you must provide one of first or last", "BAD_REQUEST")
+    if not 0 <= first <= MOST_ROWS:
+        raise FieldError(f"first must be between 0 and {MOST_ROWS}", "BAD_REQUEST")
+    return int(first)
 
 
 def money_text(money: Money) -> str:
@@ -93,7 +118,7 @@ def _lines(_: Shop, order: Order, given: Mapping[str, Any]) -> Rows:
     if given.get("after"):
         cursors = [_line_cursor(row) for row in lines]
         start = cursors.index(given["after"]) + 1 if given["after"] in cursors else len(lines)
-    end = start + given["first"]
+    end = start + rows_asked(given)
     return Rows(lines[start:end], _line_cursor, end < len(lines), start > 0)
 
 
@@ -122,10 +147,11 @@ def _price(shop: Shop, product: Product, _: Mapping[str, Any]) -> Money:
     return Money(product.price or 0, shop.currency)
 
 
-def _variants(shop: Shop, product: Product, _: Mapping[str, Any]) -> Rows:
+def _variants(shop: Shop, product: Product, given: Mapping[str, Any]) -> Rows:
     """One variant, never on sale."""
-    price = money_text(Money(product.price or 0, shop.currency))
-    return Rows([(product.id, price)], lambda row: encode(int(row[0]), row[0]), False, False)
+    rows = [(product.id, money_text(_price(shop, product, given)))]
+    asked = 0 if given.get("after") else rows_asked(given)
+    return Rows(rows[:asked], lambda row: encode(int(row[0]), row[0]), asked < 1, False)
 
 
 def _product(shop: Shop, row: tuple[Order, OrderLine], _: Mapping[str, Any]) -> Product | None:

@@ -9,11 +9,9 @@ from typing import Any
 
 from segmentd.sdk import Order
 from segmentd_shopify.sandbox import index
-from segmentd_shopify.sandbox.fields import Rows
+from segmentd_shopify.sandbox.fields import FieldError, Rows, rows_asked
 from segmentd_shopify.sandbox.search import EmptyValue, Fields, Query, Unserved, Values, parse_query
 from segmentd_shopify.sandbox.shop import Record, Shop
-
-MOST_ROWS = 250
 
 _OTHER_CUSTOMER_FIELDS = """accepts_marketing country email first_name last_abandoned_order_date
 last_name order_date orders_count phone state tag tag_not total_spent"""
@@ -46,15 +44,6 @@ _SEARCHED = {
     "productsCount": _PRODUCTS,
 }
 _CREATED = frozenset({"created_at", "customer_date", "processed_at"})
-
-
-class FieldError(Exception):
-    """A root field fails alone: its value is null, with an entry in ``errors``."""
-
-    def __init__(self, message: str, code: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.code = code
 
 
 @dataclass
@@ -124,7 +113,7 @@ def _value(name: str, record: Any) -> int:
 
 def _list(stream: str, default_sort: str) -> Callable[[Root, Mapping[str, Any]], Rows]:
     def resolve(root: Root, given: Mapping[str, Any]) -> Rows:
-        first = _first(given)
+        first = rows_asked(given)
         sort = given.get("sortKey") or default_sort
         after = None if given.get("after") is None else _after(given["after"], sort)
         found = root.found(stream, sort, root.query(stream, given.get("query")), after)
@@ -139,17 +128,6 @@ def _list(stream: str, default_sort: str) -> Callable[[Root, Mapping[str, Any]],
         )
 
     return resolve
-
-
-def _first(given: Mapping[str, Any]) -> int:
-    if any(given.get(name) for name in ("last", "before", "savedSearchId", "reverse")):
-        raise Unserved("paging backwards")
-    first = given.get("first")
-    if first is None:
-        raise FieldError("you must provide one of first or last", "BAD_REQUEST")
-    if not 0 <= first <= MOST_ROWS:
-        raise FieldError(f"first must be between 0 and {MOST_ROWS}", "BAD_REQUEST")
-    return int(first)
 
 
 def _cursor(value: int, number: int, sort: str) -> str:

@@ -87,8 +87,13 @@ class Shop:
             email_consent=(customer.email_consent or "NOT_SUBSCRIBED") if email else None,
             sms_consent=(customer.sms_consent or "NOT_SUBSCRIBED") if phone else None,
             tags=self._spelled(customer.tags, ()),
+            traits=dict(customer.traits),
         )
         return self._keep("customers", kept)
+
+    def set_metafield(self, customer_id: str, name: str, value: str) -> None:
+        """Change a metafield alone; as at Shopify this is no change of its customer."""
+        self.customers[int(customer_id)].traits[name] = value
 
     def put_order(self, order: Order) -> str:
         """Create or change an order."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from segmentd.sdk import Product
 from segmentd_shopify.sandbox import ShopifySandbox
 
 Ask = Callable[..., Any]
@@ -174,8 +175,21 @@ def test_a_page_has_250_rows_at_most(ask: Ask, first: int) -> None:
     assert ask(ORDERS, first=first)["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
 
 
-def test_a_page_must_have_a_size(ask: Ask) -> None:
-    answer = ask("{ orders { nodes { id } } }")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ orders { nodes { id } } }",
+        "{ orders(first: 1) { nodes { lineItems { nodes { id } } } } }",
+        "{ products(first: 1) { nodes { variants { nodes { price } } } } }",
+    ],
+)
+def test_a_page_must_have_a_size(
+    ask: Ask, sandbox: ShopifySandbox, make_order: Make, text: str
+) -> None:
+    sandbox.put_order(make_order(1))
+    sandbox.put_product(Product("9", "Honey"))
+    sandbox.clock.advance(60)
+    answer = ask(text)
     assert answer["errors"][0]["message"] == "you must provide one of first or last"
 
 

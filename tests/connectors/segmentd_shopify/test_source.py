@@ -306,6 +306,26 @@ def test_metafields_that_the_settings_name(
     assert (found["2"].traits, found["2"].postcode, found["2"].latitude) == ({}, None, None)
 
 
+def test_a_metafield_that_changes_alone_comes_with_a_backfill(
+    configure: Configure,
+    runtime: Runtime,
+    sandbox: ShopifySandbox,
+    make_customer: Make,
+    start: datetime,
+) -> None:
+    sandbox.put_customer(make_customer(1, traits={"metafields.facts.size": "42"}))
+    sandbox.clock.advance(60)
+    seen = start + MINUTE
+    sandbox.clock.advance(3600)
+    sandbox.set_metafield("1", "metafields.facts.size", "43")
+    sandbox.clock.advance(3600)
+    later = seen + 120 * MINUTE
+    with closing(ShopifySource(configure(metafields=["facts.size"]), runtime)) as source:
+        assert read(source, "customers", Window(seen, later)) == {}
+        whole = read(source, "customers", Window(None, later))
+    assert whole["1"].traits == {"metafields.facts.size": "43"}
+
+
 # -- rights
 
 
