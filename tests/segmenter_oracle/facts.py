@@ -26,9 +26,8 @@ def fact(name: str, person: Person, world: World) -> Any:
     """A number, an instant, a text, a list of texts, or None where it is missing."""
     if name.startswith(("metafields.", "meta.", "traits.")):
         return person.traits.get(name)
-    made = {"customer_season": places.season}.get(name)
-    if made:
-        return made(person, world)
+    if name == "customer_season":
+        return places.season(person, world)
     known = {**_described(person), **_ordered(person, world), **_bought(person, world)}
     return known.get(name)
 

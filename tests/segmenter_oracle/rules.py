@@ -64,11 +64,6 @@ _CIRCLES = [
 ]
 
 
-def random_rule(chooser: random.Random, segments: Sequence[str] = (), depth: int = 3) -> str:
-    """A rule of up to ``depth`` levels; ``segments``: others that it may refer to."""
-    return Rules(chooser, segments).rule(depth)
-
-
 class Rules:
     """Writes rules that mean something."""
 

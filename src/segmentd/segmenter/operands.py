@@ -188,12 +188,14 @@ def check_operand(condition: Condition, field: Field, operand: Operand) -> None:
             assert_never(operand)
 
 
-def refuse_operand(condition: Condition, field: Field, operand: Operand) -> NoReturn:
+def refuse_operand(
+    condition: Condition, field: Field, operand: Operand, more: str = ""
+) -> NoReturn:
     """An operand of another type than the subject's."""
     fail(
         operand.at,
         f"{label(condition.subject)} expects {_expected(condition, field)},"
-        f" found {operand_text(operand)}",
+        f" found {operand_text(operand)}{more}",
     )
 
 
@@ -250,7 +252,6 @@ def _kind(subject: Subject) -> Kind:
 
 def _fitted(condition: Condition, field: Field, variable: Variable) -> None:
     """A variable that gets its value from the store: a number of days, or an amount of money."""
-    name = f"{variable.sign}${variable.name}"
     if variable.name not in FITTED:
         refuse_variable(variable)
     days = variable.name.endswith("_days")
@@ -259,11 +260,7 @@ def _fitted(condition: Condition, field: Field, variable: Variable) -> None:
         kinds = {Kind.DATE} if days else set()
     if field.kind not in {*kinds, Kind.ANY} or condition.operator in _WORDS:
         what = "a number of days" if days else "an amount of money"
-        fail(
-            variable.at,
-            f"{label(condition.subject)} expects {_expected(condition, field)},"
-            f" found {name}, which is {what}",
-        )
+        refuse_operand(condition, field, variable, f", which is {what}")
 
 
 def _literal(condition: Condition, field: Field, operand: Literal) -> None:
