@@ -117,8 +117,7 @@ def load_config(path: Path | None = None) -> Config:
     """
     path = path or Path(os.environ.get("SEGMENTD_CONFIG") or DEFAULT_FILE)
     file = ConfigFile(path)
-    for key in sorted(file.keys() - _TOP):
-        raise file.error("", f'no table or key is called "{key}"{did_you_mean(key, _TOP)}')
+    file.check_keys(_TOP)
     sources = {name: _source(file, name, raw) for name, raw in file.tables("sources").items()}
     destinations = {
         name: _destination(file, name, raw) for name, raw in file.tables("destinations").items()

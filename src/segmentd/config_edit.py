@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tomllib
 from collections.abc import Callable, Mapping
-from glob import glob
 from pathlib import Path
 from typing import Any
 
 import tomlkit
 
 from segmentd.config import load_config
+from segmentd.config_file import ConfigFile
+from segmentd.config_segments import included, is_key
 from segmentd.domain.errors import ConfigError
 
 
 def check_key(key: str) -> None:
     """ConfigError for what cannot be the key of a segment."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", key):
+    if not is_key(key):
         raise ConfigError(f'"{key}" is no name of a segment: letters, digits, _ and - only')
 
 
@@ -53,13 +53,14 @@ def set_where(path: Path, key: str, where: str) -> Path:
     ``path``: the main file; those that it includes are searched too. ConfigError as above.
     """
     home = _home(path, key)
-    document = tomlkit.parse(_read(home))
+    text = _read(home)
+    document = tomlkit.parse(text)
     table: Any = document["segments"][key]
     if "where" not in table:
         raise ConfigError(
             f"{home}: [segments.{key}] is made from a preset; write a where in its place"
         )
-    wanted = tomllib.loads(_read(home))
+    wanted = tomllib.loads(text)
     wanted["segments"][key]["where"] = where
     table["where"] = where
     # a file that is included is no configuration by itself
@@ -68,14 +69,11 @@ def set_where(path: Path, key: str, where: str) -> Path:
 
 
 def _home(path: Path, key: str) -> Path:
-    parsed = _parsed(path, _read(path))
-    patterns = parsed.get("include", [])
-    # Path.glob refuses absolute patterns
-    names = [n for p in patterns for n in sorted(glob(str(p), root_dir=path.parent))]  # noqa: PTH207
-    files: list[Path] = [path, *(path.parent / name for name in names)]
-    for file in files:
-        if key in _parsed(file, _read(file)).get("segments", {}):
-            return file
+    if key in _parsed(path, _read(path)).get("segments", {}):
+        return path
+    for part in included(ConfigFile(path)):
+        if key in part.table("segments"):
+            return part.path
     raise ConfigError(f"there is no segment {key!r} in {path}")
 
 

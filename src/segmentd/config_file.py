@@ -44,18 +44,24 @@ class ConfigFile:
         """The keys at the top of the file."""
         return self._raw.keys()
 
+    def check_keys(self, known: Set[str]) -> None:
+        """ConfigError for a key at the top of the file that is none of these."""
+        for key in sorted(self.keys() - known):
+            near = did_you_mean(key, known)
+            raise self.error("", f'no table or key is called "{key}"{near}')
+
     def value(self, key: str, default: object) -> object:
         """What stands at the top of the file under ``key``."""
         return self._expand(self._raw.get(key, default), "", key)
 
     def table(self, name: str) -> dict[str, Any]:
         """The table ``[name]``, empty if it is not there."""
-        return self._as_table(self._raw.get(name, {}), name)
+        return self.as_table(self._raw.get(name, {}), name)
 
     def tables(self, name: str) -> dict[str, dict[str, Any]]:
         """The tables ``[name.KEY]`` by key."""
         found = self.table(name)
-        return {key: self._as_table(table, f"{name}.{key}") for key, table in found.items()}
+        return {key: self.as_table(table, f"{name}.{key}") for key, table in found.items()}
 
     def values(self, name: str) -> dict[str, object]:
         """The table ``[name]``, whose keys are names that a person chose."""
@@ -89,9 +95,10 @@ class ConfigFile:
             raise self.error(table, f'key "{key}" must be {_KINDS["string"]}')
         return value
 
-    def _as_table(self, value: object, name: str) -> dict[str, Any]:
+    def as_table(self, value: object, name: str) -> dict[str, Any]:
+        """What stands at ``[name]``; ConfigError if it is no table."""
         if not isinstance(value, dict):
-            raise ConfigError(f"{self.path}: [{name}] must be {_KINDS['dict']}")
+            raise self.error(name, f"must be {_KINDS['dict']}")
         return value
 
     def _expand(self, value: object, table: str, key: str) -> object:

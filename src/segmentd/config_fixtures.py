@@ -158,8 +158,7 @@ def read_tests(path: Path, shop: Shop) -> RuleTests:
     ConfigError names table and key.
     """
     file = ConfigFile(path)
-    for key in sorted(file.keys() - _TOP):
-        raise file.error("", f'no table or key is called "{key}"{did_you_mean(key, _TOP)}')
+    file.check_keys(_TOP)
     own = file.parse(ShopTable, "shop", file.table("shop"))
     shop = Shop(
         own.time_zone or shop.time_zone,
@@ -182,6 +181,7 @@ class _Reader:
         self._zone = ZoneInfo(shop.time_zone)
         self._currency = shop.currency
         self.products = [self._product(key, raw) for key, raw in file.tables("products").items()]
+        self._product_ids = {product.id for product in self.products}
 
     def tests(self) -> Iterator[RuleTest]:
         """The tests, for customers who are in the file."""
@@ -191,7 +191,7 @@ class _Reader:
         names = self._file.tables("customers").keys()
         for number, each in enumerate(raw, 1):
             where = f"tests, number {number}"
-            table = self._file.parse(TestTable, where, self._table(each, where))
+            table = self._file.parse(TestTable, where, self._file.as_table(each, where))
             for key, members in table.expect.items():
                 for name in members:
                     if name not in names:
@@ -250,9 +250,8 @@ class _Reader:
         )
 
     def _line(self, where: str, table: LineTable) -> OrderLine:
-        ids = [product.id for product in self.products]
-        if table.product is not None and table.product not in ids:
-            near = did_you_mean(table.product, ids)
+        if table.product is not None and table.product not in self._product_ids:
+            near = did_you_mean(table.product, self._product_ids)
             raise self._file.error(
                 where, f'key "product": no product is called "{table.product}"{near}'
             )
@@ -285,11 +284,6 @@ class _Reader:
         for number, each in enumerate(raw, 1):
             here = f"{where}.{key}[{number}]"
             yield here, self._file.parse(model, here, each)
-
-    def _table(self, value: object, where: str) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise self._file.error(where, "must be a table")
-        return value
 
     def _money(self, amount: Decimal) -> int:
         return minor_units(format(amount, "f"), self._currency)

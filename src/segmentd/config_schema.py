@@ -33,7 +33,7 @@ _DURATION = r"^\d+(\.\d+)?(ms|s|m|h|d)$"
 _REFERENCE = {"type": "string", "pattern": r"\$\{"}
 """A value that comes from the environment."""
 _WORDS = {"type": "string"}
-_COMMON = ("title", "push", "stays", "grace", "limit", "pins")
+_COMMON = tuple(key for key in SegmentTable.model_fields if key != "where")
 _BY_KIND: Mapping[str, Schema] = {
     "count": {"type": "integer"},
     "dates": {"type": "array", "items": _WORDS},

@@ -40,7 +40,7 @@ def read_rules(file: ConfigFile, kinds: Mapping[str, str | None]) -> Rules:
 
     ``kinds``: destination → ``tags`` or ``lists``, None where that is not known yet.
     """
-    files = (file, *_included(file))
+    files = (file, *included(file))
 
     def segment(part: ConfigFile, key: str, raw: object) -> Segment:
         return _segment(part, key, raw, kinds)
@@ -96,7 +96,11 @@ def _check_sets(
         checked.append(each)
 
 
-def _included(file: ConfigFile) -> Iterator[ConfigFile]:
+def included(file: ConfigFile) -> Iterator[ConfigFile]:
+    """The files that ``file`` includes, in the order in which it names them.
+
+    ConfigError for what names no file, or a file that holds what only the main one may.
+    """
     patterns = file.value("include", [])
     if not isinstance(patterns, list) or not all(isinstance(item, str) for item in patterns):
         raise file.error("", 'key "include" must be a list of file names')
@@ -115,6 +119,11 @@ def _included(file: ConfigFile) -> Iterator[ConfigFile]:
                     f'not "{key}"',
                 )
             yield part
+
+
+def is_key(text: str) -> bool:
+    """Whether it can be the key of a segment or the name of a set."""
+    return re.fullmatch(r"[A-Za-z0-9_-]+", text) is not None
 
 
 def _segment(file: ConfigFile, key: str, given: object, kinds: Mapping[str, str | None]) -> Segment:
@@ -183,11 +192,10 @@ def _set(file: ConfigFile, key: str, given: object) -> ExclusiveSet:
 
 
 def _named_table(file: ConfigFile, table: str, given: object) -> dict[str, Any]:
-    if not isinstance(given, dict):
-        raise file.error(table, "must be a table")
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", table.partition(".")[2]):
+    raw = file.as_table(given, table)
+    if not is_key(table.partition(".")[2]):
         raise file.error(table, "must be named by letters, digits, _ and - only")
-    return given
+    return raw
 
 
 def _variable(file: ConfigFile, name: str, value: object) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zoneinfo
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -29,7 +29,8 @@ _CRON_FIELDS = (
 )
 _MOST_DAYS = 36_525
 """A hundred years."""
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 
 def _time_zone(name: str) -> str:
@@ -101,9 +102,7 @@ class ShopTable(Table):
 
     time_zone: Annotated[str, AfterValidator(_time_zone)] | None = None
     currency: Annotated[str, AfterValidator(_currency)] | None = None
-    week_start: Literal[
-        "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"
-    ] = "monday"
+    week_start: Weekday = "monday"
 
 
 class WebTable(Table):

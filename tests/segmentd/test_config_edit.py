@@ -61,6 +61,14 @@ def test_the_file_that_holds_it_is_found(file: Path) -> None:
     assert file.read_text() == WRITTEN
 
 
+def test_an_included_file_may_be_named_by_the_environment(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RULES", "more")
+    file.write_text(WRITTEN.replace('"more/*.toml"', '"${RULES}/*.toml"'))
+    assert set_where(file, "lapsed", "b") == file.parent / "more" / "b.toml"
+
+
 def test_a_segment_is_added_at_the_end(file: Path) -> None:
     values = {"title": 'Big "5"', "preset": "first_time_buyers", "days": 90}
     add_segment(file, "big", values)
