@@ -18,6 +18,8 @@ from segmentd.segmenter.predicates import Bools, Floats, Terms
 
 Ints = npt.NDArray[np.int64]
 
+NO_ROWS: Ints = np.zeros(0, np.int64)
+
 
 class TermColumn:
     """A column of texts or lists of texts: for each row the number of its distinct value."""
@@ -73,6 +75,24 @@ def _terms(column: pd.Series[Any], split: Callable[[str], Terms]) -> TermColumn:
     known: list[Terms] = [split(text) for text in distinct.tolist()]
     missing = len(known)
     return TermColumn(np.where(codes < 0, missing, codes), [*known, ()])
+
+
+def combined(*columns: TermColumn) -> tuple[Ints, list[tuple[Terms, ...]]]:
+    """For each row the number of what stands in all columns, and for each number what it is."""
+    widths = [len(column.distinct) for column in columns]
+    mixed = np.ravel_multi_index([column.codes for column in columns], widths)
+    codes, found = pd.factorize(mixed)
+    parts = [
+        [column.distinct[place] for place in places]
+        for column, places in zip(columns, np.unravel_index(found, widths), strict=True)
+    ]
+    return codes.astype(np.int64), list(zip(*parts, strict=True))
+
+
+def rows_of(names: pd.Series[Any]) -> dict[str, Ints]:
+    """For each name where it stands in the column, in ascending order."""
+    found = names.groupby(names, sort=False).indices
+    return {str(name): np.asarray(rows, np.int64) for name, rows in found.items()}
 
 
 def floats(frame: pd.DataFrame, name: str) -> Floats:

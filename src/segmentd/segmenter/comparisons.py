@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-import pandas as pd
 
 from segmentd.sdk.values import exponent
 from segmentd.segmenter.columns import Ints, TermColumn
@@ -144,23 +143,13 @@ class Comparisons:
         share = condition.operands[0]
         if isinstance(share, Share):
             name = relative_name(share, condition.subject)
-            return ordered & within(name, self._thresholds.get(name), self._population(values))
+            people = self._evaluation.facts.population({"value": values}).reset_index()
+            return ordered & within(name, self._thresholds.get(name), people)
         field = subject_field(condition.subject)
-        kind = asked_kind(condition, field) if field else Kind.COUNT
+        assert field is not None  # noqa: S101 - rules are checked before
+        kind = asked_kind(condition, field)
         bounds = [self._bound(condition, operand, kind) for operand in condition.operands]
         return ordered & compare(values, condition.operator, bounds)
-
-    def _population(self, values: Floats) -> pd.DataFrame:
-        """Everybody with a value and what breaks ties, as ``thresholds`` want it."""
-        facts = self._evaluation.facts
-        return pd.DataFrame(
-            {
-                "profile_id": facts.profile_ids,
-                "value": values,
-                "orders": facts.numbers("number_of_orders"),
-                "last_order_at": facts.numbers("last_order_date"),
-            }
-        )
 
 
 def edge_at(edge: Edge, evaluation: Evaluation) -> float | Floats:

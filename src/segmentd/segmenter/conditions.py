@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from segmentd.segmenter import anniversaries, places, samples, sequences
+from segmentd.segmenter import anniversaries, sequences
 from segmentd.segmenter.columns import TermColumn
 from segmentd.segmenter.comparisons import Comparisons
 from segmentd.segmenter.dues import Dues
@@ -111,7 +111,7 @@ class Conditions:
             case Condition():
                 return self._comparisons.of_subject(leaf)
             case Matches(Events("customer_within_distance")):
-                return places.within_distance(leaf, self.facts)
+                return self.facts.homes.within_distance(leaf)
             case Matches():
                 return self._all(conditions_of(leaf))
             case Sequence():
@@ -119,7 +119,7 @@ class Conditions:
             case Member(segment):
                 return self.members[segment]
             case Sample():
-                return samples.sampled(leaf, self.facts)
+                return self.facts.samples.sampled(leaf)
 
     def _all(self, conditions: tuple[Condition, ...]) -> Bools:
         if not conditions:

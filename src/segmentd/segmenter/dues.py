@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from segmentd.segmenter import anniversaries, places, sequences
+from segmentd.segmenter import anniversaries, sequences
 from segmentd.segmenter.columns import Ints, least, soonest
 from segmentd.segmenter.comparisons import asked_kind, edge_at
 from segmentd.segmenter.evaluation import Evaluation
@@ -139,7 +139,7 @@ class Dues:
         """When the value of a subject may move, beside the days that it counts."""
         match subject:
             case Name("customer_season"):
-                return places.season_due(self._evaluation.facts)
+                return self._evaluation.facts.homes.season_due(self._clock)
             case Aggregate(_, Events() as events):
                 return soonest([self.of_events(events), *self._rolling(subject, events)])
             case _:

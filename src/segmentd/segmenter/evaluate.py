@@ -46,7 +46,7 @@ def values(ruleset: Ruleset, frames: Frames, now: datetime) -> Values:
     partition = _Partition(ruleset, frames, now, {})
     ranked = partition.conditions.ranked
     columns = {name: ranked(subject) for name, subject in ruleset.relatives.items()}
-    return partition.population(columns)
+    return partition.facts.population(columns)
 
 
 def candidates(
@@ -59,7 +59,8 @@ def candidates(
     """
     partition = _Partition(ruleset, frames, now, thresholds)
     partition.decide(ruleset.reached(e for k in ruleset.limits.values() for e in ruleset.refers(k)))
-    return partition.population({n: partition.rank(k) for n, k in ruleset.limits.items()})
+    ranked = {name: partition.rank(key) for name, key in ruleset.limits.items()}
+    return partition.facts.population(ranked)
 
 
 def evaluate(
@@ -108,13 +109,6 @@ class _Partition:
         before = self._before(key)
         eligible = before.graced if before else self._raw(key)
         return np.where(self.facts.exists & eligible, self._strength(cap), np.nan)
-
-    def population(self, columns: Mapping[str, Floats]) -> pd.DataFrame:
-        """Columns with what breaks ties between profiles."""
-        orders = self.facts.numbers("number_of_orders")
-        last = self.facts.numbers("last_order_date")
-        ties = {"orders": orders, "last_order_at": last}
-        return pd.DataFrame({**columns, **ties}, index=self.facts.index)
 
     def due(self) -> Floats:
         """When time alone may change a membership, after all have been decided."""
@@ -169,8 +163,7 @@ class _Partition:
         return tenure(standing, self._raw(key), stays, was, since, self.facts.clock.now)
 
     def _within(self, key: str, cap: Cap) -> Bools:
-        people = self.population({"value": self._strength(cap)})
-        people["profile_id"] = self.facts.profile_ids
+        people = self.facts.population({"value": self._strength(cap)}).reset_index()
         return within(cap.name(key), self._thresholds.get(cap.name(key)), people)
 
     def _strength(self, cap: Cap) -> Floats:

@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segmentd.segmenter.columns import Ints, TermColumn, floats, least, lists, positions_of, texts
+from segmentd.segmenter.columns import (
+    NO_ROWS,
+    Ints,
+    TermColumn,
+    floats,
+    least,
+    lists,
+    positions_of,
+    rows_of,
+    texts,
+)
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.instants import Clock
 from segmentd.segmenter.language import Events
@@ -140,8 +150,8 @@ class Tables:
         """Events of a name until now."""
         if name not in self._named:
             frame = self.frames.events
-            codes, names = self._event_names
-            live = codes == names.get(name, -2)
+            live = np.zeros(len(frame), bool)
+            live[self._events.get(name, NO_ROWS)] = True
             live &= floats(frame, "at") <= self.clock.now
             self._named[name] = EventTable(frame, "at", live, self.index)
         return self._named[name]
@@ -165,9 +175,8 @@ class Tables:
                 return None
 
     @cached_property
-    def _event_names(self) -> tuple[Ints, dict[str, int]]:
-        codes, names = pd.factorize(self.frames.events["name"])
-        return codes, {name: code for code, name in enumerate(names.tolist())}
+    def _events(self) -> dict[str, Ints]:
+        return rows_of(self.frames.events["name"])
 
     def _ordered(self, frame: pd.DataFrame) -> EventTable:
         return EventTable(frame, "placed_at", self._counted(frame), self.index)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 
 import numpy as np
 
-from segmentd.segmenter import places, samples, sequences
+from segmentd.segmenter import sequences
 from segmentd.segmenter.comparisons import asked_kind
 from segmentd.segmenter.conditions import Conditions
 from segmentd.segmenter.events import EventTable
@@ -30,7 +29,6 @@ from segmentd.segmenter.language import (
     Shifted,
     Statistic,
     Subject,
-    Text,
 )
 from segmentd.segmenter.matching import conditions_of
 from segmentd.segmenter.predicates import Bools
@@ -41,7 +39,6 @@ from segmentd.segmenter.thresholds import INSUFFICIENT
 MAX_ORDERS = 10
 UNKNOWN = "unknown"
 _NEAR = "customer_within_distance"
-_STEP = Decimal("0.01")
 
 
 def _short(value: float) -> str:
@@ -74,8 +71,8 @@ class Evidence:
                 return f"{self.steps(leaf)} of {len(leaf.steps) + 1} steps"
             case Member(segment):
                 return "a member" if self._conditions.members[segment][0] else "no member"
-            case Sample():
-                return f"at {self._place(leaf)} %"
+            case Sample(salt=salt):
+                return f"at {self._conditions.facts.samples.percent(salt, 0):.2f} %"
 
     def orders(self, leaf: Leaf) -> tuple[int, ...]:
         """Ids of the orders that it was decided by, latest first."""
@@ -164,30 +161,8 @@ class Evidence:
         return f"{field.words} {self.shown(condition.subject)}"
 
     def _distance(self, matches: Matches) -> str:
-        profiles = self._conditions.facts.frames.profiles
-        for parameter in matches.events.parameters:
-            match parameter:
-                case Condition(Name("coordinates"), _, (Text(written),)):
-                    point = places.coordinates(written)
-                    latitudes, longitudes = (
-                        profiles[name].to_numpy(np.float64) for name in ("latitude", "longitude")
-                    )
-                    assert point is not None  # noqa: S101 - rules are checked before
-                    away = float(places.distance_km(point, latitudes, longitudes)[0])
-                    return UNKNOWN if np.isnan(away) else f"{away:.1f} km away"
-        return UNKNOWN
-
-    def _place(self, sample: Sample) -> Decimal:
-        """Where the profile stands among all, in percent, rounded up to 0.01."""
-        low, high = 0, 10_000
-        while low < high:
-            middle = (low + high) // 2
-            part = Sample(Decimal(0), middle * _STEP, sample.salt)
-            if middle and samples.sampled(part, self._conditions.facts)[0]:
-                high = middle
-            else:
-                low = middle + 1
-        return low * _STEP
+        away = float(self._conditions.facts.homes.distances(matches)[0])
+        return UNKNOWN if np.isnan(away) else f"{away:.1f} km away"
 
     def _matching(self, events: Events) -> tuple[int, ...]:
         table = self._conditions.table(events)

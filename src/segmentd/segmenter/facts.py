@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
+from segmentd.segmenter.aggregates import Chosen, of_numbers, outermost_texts
 from segmentd.segmenter.columns import (
+    NO_ROWS,
     Ints,
     TermColumn,
+    combined,
     divide,
     floats,
     least,
     lists,
     positions_of,
+    rows_of,
     texts,
 )
-from segmentd.segmenter.events import Tables
+from segmentd.segmenter.events import EventTable, Tables
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.instants import Clock
+from segmentd.segmenter.places import Homes
 from segmentd.segmenter.predicates import Bools, Floats, Terms
+from segmentd.segmenter.samples import Samples
 
 
 class Facts(Tables):
@@ -45,6 +51,23 @@ class Facts(Tables):
             make = _TERMS.get(field)
             self._terms[field] = make(self) if make else self._trait(field)
         return self._terms[field]
+
+    def population(self, columns: Mapping[str, Floats]) -> pd.DataFrame:
+        """Columns with what breaks ties between profiles, as ``thresholds`` want it; index
+        ``profile_id``."""
+        orders, last = self.numbers("number_of_orders"), self.numbers("last_order_date")
+        ties = {"orders": orders, "last_order_at": last}
+        return pd.DataFrame({**columns, **ties}, index=self.index)
+
+    @cached_property
+    def homes(self) -> Homes:
+        """Where everybody lives."""
+        return Homes(self.frames.profiles)
+
+    @cached_property
+    def samples(self) -> Samples:
+        """Stable parts of everybody."""
+        return Samples(self.frames.profiles)
 
     @cached_property
     def exists(self) -> Bools:
@@ -82,8 +105,7 @@ class Facts(Tables):
         return least(positions[later], instants[later], self.size)
 
     def _trait(self, name: str) -> TermColumn:
-        codes, names = self._trait_names
-        rows = np.flatnonzero(codes == names.get(name, -2))
+        rows = self._traits.get(name, NO_ROWS)
         positions = positions_of(self.index, self.frames.traits["profile_id"].iloc[rows])
         column = texts(self.frames.traits["value"].iloc[rows])
         known = positions >= 0
@@ -92,9 +114,8 @@ class Facts(Tables):
         return TermColumn(result, [*column.distinct, ()])
 
     @cached_property
-    def _trait_names(self) -> tuple[Ints, dict[str, int]]:
-        codes, names = pd.factorize(self.frames.traits["name"])
-        return codes, {name: code for code, name in enumerate(names.tolist())}
+    def _traits(self) -> dict[str, Ints]:
+        return rows_of(self.frames.traits["name"])
 
 
 def _average(facts: Facts) -> Floats:
@@ -116,12 +137,8 @@ def _days_between_orders(facts: Facts) -> Floats:
 
 
 def _distinct_products(facts: Facts) -> Floats:
-    products = facts.lines.ints("product_id")
-    known = products >= 0
-    codes, distinct = pd.factorize(products[known])
-    bought = pd.unique(facts.lines.profile[known] * len(distinct) + codes)
-    counts = np.bincount(bought // max(len(distinct), 1), minlength=facts.size)
-    return counts.astype(np.float64)
+    products = facts.lines.floats("product_id")
+    return of_numbers("distinct", np.where(products < 0, np.nan, products), _all(facts.lines))
 
 
 def _full_price_share(facts: Facts) -> Floats:
@@ -129,6 +146,10 @@ def _full_price_share(facts: Facts) -> Floats:
     amounts = lines.floats("amount")
     full = np.nan_to_num(lines.floats("discount")) == 0
     return divide(lines.sum(amounts, full), lines.sum(amounts))
+
+
+def _all(table: EventTable) -> Chosen:
+    return Chosen(table, np.ones(len(table.rows), bool))
 
 
 _NUMBERS: dict[str, Callable[[Facts], Floats]] = {
@@ -169,44 +190,34 @@ def _place(*names: str) -> Callable[[Facts], TermColumn]:
     """Shopify's codes: CA, US-CA, US-CA-LosAngeles; unknown parts are left out."""
 
     def make(facts: Facts) -> TermColumn:
-        parts = [texts(facts.frames.profiles[name]) for name in names]
-        combined = pd.DataFrame({name: part.codes for name, part in zip(names, parts, strict=True)})
-        groups = combined.groupby(list(names), sort=False)
-        codes = groups.ngroup().to_numpy().astype(np.int64)
-        places = combined.drop_duplicates().itertuples(index=False)
-        distinct = [
-            _code([part.distinct[c] for part, c in zip(parts, row, strict=True)]) for row in places
-        ]
-        return TermColumn(codes, distinct)
+        codes, found = combined(*(texts(facts.frames.profiles[name]) for name in names))
+        return TermColumn(codes, [_code(parts) for parts in found])
 
     return make
 
 
-def _code(parts: list[Terms]) -> Terms:
+def _code(parts: tuple[Terms, ...]) -> Terms:
     if not parts[-1]:
         return ()
     return ("-".join(text.replace(" ", "") for part in parts for text in part),)
 
 
 def _last_country(facts: Facts) -> TermColumn:
-    orders = facts.orders
-    last = np.flatnonzero(orders.placed == facts.numbers("last_order_date")[orders.profile])
-    last = last[np.argsort(orders.ints("order_id")[last], kind="stable")]
-    countries = orders.terms("country")
-    missing = len(countries.distinct) - 1
-    codes = np.full(facts.size, missing, np.int64)
-    codes[orders.profile[last]] = countries.codes[last]
-    return TermColumn(codes, countries.distinct)
+    return outermost_texts("last", facts.orders.terms("country"), _all(facts.orders))
 
 
 _TERMS: dict[str, Callable[[Facts], TermColumn]] = {
     "customer_account_status": _profile_texts("account_state"),
+    "customer_areas": lambda facts: facts.homes.areas(),
     "customer_cities": _place("country", "region", "city"),
+    "customer_climate": lambda facts: facts.homes.climate(),
     "customer_countries": _place("country"),
     "customer_email_domain": _email_domain,
+    "customer_hemisphere": lambda facts: facts.homes.hemisphere(),
     "customer_language": _profile_texts("language"),
     "customer_postal_code": _profile_texts("postcode"),
     "customer_regions": _place("country", "region"),
+    "customer_season": lambda facts: facts.homes.season(facts.clock),
     "customer_tags": lambda facts: lists(facts.frames.profiles["tags"]),
     "email_subscription_status": _profile_texts("email_consent"),
     "last_order_country": _last_country,

@@ -16,14 +16,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 
 import numpy as np
+import pandas as pd
 
-from segmentd.segmenter.columns import Ints, TermColumn, floats, texts
+from segmentd.segmenter.columns import Ints, TermColumn, combined, floats, texts
 from segmentd.segmenter.days import day_start
-from segmentd.segmenter.facts import Facts
+from segmentd.segmenter.instants import Clock
 from segmentd.segmenter.language import Condition, Matches, Name, Number, Text
 from segmentd.segmenter.predicates import Bools, Floats, Terms
 
@@ -69,49 +70,70 @@ def _areas(code: str, continent: str, union: str) -> Terms:
     return (code, continent, *unions)
 
 
-def areas(facts: Facts) -> TermColumn:
-    """The country's code, its continent, and ``EU`` and ``EEA`` for their members."""
-    codes, found = _places_of(facts)
-    return TermColumn(codes, [place.areas for place in found])
+class Homes:
+    """Where the customers of a partition live: each place is looked up once."""
 
+    def __init__(self, profiles: pd.DataFrame) -> None:
+        self._profiles = profiles
 
-def climate(facts: Facts) -> TermColumn:
-    """The main group of the climate in the customer's region, or else country."""
-    codes, found = _places_of(facts)
-    return TermColumn(codes, [(place.climate,) if place.climate else () for place in found])
+    def areas(self) -> TermColumn:
+        """The country's code, its continent, and ``EU`` and ``EEA`` for their members."""
+        codes, found = self._places
+        return TermColumn(codes, [place.areas for place in found])
 
+    def climate(self) -> TermColumn:
+        """The main group of the climate in the customer's region, or else country."""
+        codes, found = self._places
+        return TermColumn(codes, [(place.climate,) if place.climate else () for place in found])
 
-def hemisphere(facts: Facts) -> TermColumn:
-    """``NORTHERN`` or ``SOUTHERN``, by the customer's latitude or else that of the place."""
-    return TermColumn(_sides(facts), [("NORTHERN",), ("SOUTHERN",), ()])
+    def hemisphere(self) -> TermColumn:
+        """``NORTHERN`` or ``SOUTHERN``, by the customer's latitude or else that of the place."""
+        return TermColumn(self._sides, [("NORTHERN",), ("SOUTHERN",), ()])
 
+    def season(self, clock: Clock) -> TermColumn:
+        """The meteorological season where the customer lives; in the tropics too."""
+        north = date.fromordinal(clock.today).month % 12 // 3
+        south = (north + 2) % 4
+        return TermColumn(self._sides, [(_SEASONS[north],), (_SEASONS[south],), ()])
 
-def season(facts: Facts) -> TermColumn:
-    """The meteorological season where the customer lives; in the tropics too."""
-    month = date.fromordinal(facts.clock.today).month
-    north = month % 12 // 3
-    south = (north + 2) % 4
-    return TermColumn(_sides(facts), [(_SEASONS[north],), (_SEASONS[south],), ()])
+    def season_due(self, clock: Clock) -> Floats:
+        """When the next season begins for all whose hemisphere is known."""
+        day = date.fromordinal(clock.today)
+        month = day.month // 3 * 3 + 3
+        begin = date(day.year, month, 1) if month <= 12 else date(day.year + 1, 3, 1)
+        instant = float(day_start(clock.zone, begin.toordinal()))
+        return np.where(self._sides == _UNKNOWN, np.nan, instant)
 
+    def within_distance(self, matches: Matches) -> Bools:
+        """Who lives so near to a point, negation left aside; nobody whose coordinates are unknown.
 
-def season_due(facts: Facts) -> Floats:
-    """When the next season begins for all whose hemisphere is known."""
-    day = date.fromordinal(facts.clock.today)
-    month = day.month // 3 * 3 + 3
-    begin = date(day.year, month, 1) if month <= 12 else date(day.year + 1, 3, 1)
-    instant = float(day_start(facts.clock.zone, begin.toordinal()))
-    return np.where(_sides(facts) == _UNKNOWN, np.nan, instant)
+        ``distance_km = 50`` means at most 50, as in Shopify.
+        """
+        _, operator, limit = _asked(matches)
+        away = self.distances(matches)
+        return away < limit if operator == "<" else away <= limit
 
+    def distances(self, matches: Matches) -> Floats:
+        """How many kilometres everybody lives from the point; NaN for unknown coordinates."""
+        point, _, _ = _asked(matches)
+        latitudes, longitudes = (floats(self._profiles, n) for n in ("latitude", "longitude"))
+        return distance_km(point, latitudes, longitudes)
 
-def within_distance(matches: Matches, facts: Facts) -> Bools:
-    """Who lives so near to a point, negation left aside; nobody whose coordinates are unknown.
+    @cached_property
+    def _sides(self) -> Ints:
+        """The side of the equator on which each customer lives, or ``_UNKNOWN``."""
+        codes, found = self._places
+        latitudes = floats(self._profiles, "latitude")
+        central = np.array([place.latitude for place in found])[codes]
+        latitudes = np.where(np.isnan(latitudes), central, latitudes)
+        sides = np.where(latitudes < 0, _SOUTH, _NORTH)
+        return np.where(np.isnan(latitudes), _UNKNOWN, sides).astype(np.int64)
 
-    ``distance_km = 50`` means at most 50, as in Shopify.
-    """
-    profiles = facts.frames.profiles
-    point, operator, limit = _asked(matches)
-    away = distance_km(point, floats(profiles, "latitude"), floats(profiles, "longitude"))
-    return away < limit if operator == "<" else away <= limit
+    @cached_property
+    def _places(self) -> tuple[Ints, list[Place]]:
+        """The place of every customer, as a position in a list of places."""
+        codes, found = combined(*(texts(self._profiles[name]) for name in ("country", "region")))
+        return codes, [_find(country, region) for country, region in found]
 
 
 def coordinates(text: str) -> tuple[float, float] | None:
@@ -146,26 +168,6 @@ def _asked(matches: Matches) -> tuple[tuple[float, float], str, float]:
                 limit = float(length) * (KM_PER_MILE if unit == "distance_mi" else 1.0)
     assert point is not None  # noqa: S101 - rules are checked before
     return point, operator, limit
-
-
-def _sides(facts: Facts) -> Ints:
-    """The side of the equator on which each customer lives, or ``_UNKNOWN``."""
-    codes, found = _places_of(facts)
-    latitudes = floats(facts.frames.profiles, "latitude")
-    central = np.array([place.latitude for place in found])[codes]
-    latitudes = np.where(np.isnan(latitudes), central, latitudes)
-    sides = np.where(latitudes < 0, _SOUTH, _NORTH)
-    return np.where(np.isnan(latitudes), _UNKNOWN, sides).astype(np.int64)
-
-
-def _places_of(facts: Facts) -> tuple[Ints, list[Place]]:
-    """The place of every customer, as a position in a list of places."""
-    countries = texts(facts.frames.profiles["country"])
-    regions = texts(facts.frames.profiles["region"])
-    width = len(regions.distinct)
-    pairs, codes = np.unique(countries.codes * width + regions.codes, return_inverse=True)
-    found = [_find(countries.distinct[p // width], regions.distinct[p % width]) for p in pairs]
-    return codes.astype(np.int64), found
 
 
 def _find(country: Terms, region: Terms) -> Place:

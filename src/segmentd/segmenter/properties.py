@@ -11,6 +11,7 @@ import pandas as pd
 from segmentd.segmenter.columns import (
     Ints,
     TermColumn,
+    combined,
     divide,
     floats,
     lists,
@@ -129,10 +130,8 @@ def _product_column(products: pd.DataFrame, name: str) -> TermColumn:
 def _categories(products: pd.DataFrame) -> TermColumn:
     """Categories, and the product type: Shopify has the one, WooCommerce the other."""
     categories, types = lists(products["categories"]), texts(products["product_type"])
-    width = len(types.distinct)
-    pairs, codes = np.unique(categories.codes * width + types.codes, return_inverse=True)
-    both = [categories.distinct[pair // width] + types.distinct[pair % width] for pair in pairs]
-    return TermColumn(codes, both)
+    codes, found = combined(categories, types)
+    return TermColumn(codes, [several + one for several, one in found])
 
 
 # orders in their sequence

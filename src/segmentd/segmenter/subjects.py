@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from segmentd.segmenter import memories, places
+from segmentd.segmenter import memories
 from segmentd.segmenter.aggregates import Chosen, of_numbers, of_texts, outermost_texts
 from segmentd.segmenter.columns import TermColumn, divide, unknown
 from segmentd.segmenter.evaluation import Evaluation
-from segmentd.segmenter.facts import Facts
 from segmentd.segmenter.fields import FUNCTIONS, Kind, is_zero_of_nothing, subject_field
 from segmentd.segmenter.language import Aggregate, Call, Events, Name, Subject
 from segmentd.segmenter.predicates import Floats, prepared
@@ -19,12 +16,6 @@ from segmentd.segmenter.readings import read
 from segmentd.segmenter.rolling import Windows, windows_of
 
 TEXTUAL = frozenset({Kind.TEXT, Kind.CHOICE, Kind.ID, Kind.LIST, Kind.TERMS, Kind.ANY})
-_PLACES: dict[str, Callable[[Facts], TermColumn]] = {
-    "customer_areas": places.areas,
-    "customer_climate": places.climate,
-    "customer_hemisphere": places.hemisphere,
-    "customer_season": places.season,
-}
 _OF_ORDERS = frozenset({"products_purchased", "refunds_received"})
 """Functions whose ``count`` is that of the orders that their rows belong to."""
 
@@ -86,7 +77,7 @@ class Subjects:
     def _text(self, subject: Subject) -> TermColumn:
         match subject:
             case Name(value):
-                return _PLACES[value](self._facts) if value in _PLACES else self._facts.terms(value)
+                return self._facts.terms(value)
             case Aggregate(name, Events() as events):
                 chosen = self._chosen(events)
                 split = FUNCTIONS[events.function].split(name)

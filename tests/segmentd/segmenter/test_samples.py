@@ -18,7 +18,7 @@ from segmentd.segmenter.facts import Facts
 from segmentd.segmenter.instants import Clock
 from segmentd.segmenter.language import Sample
 from segmentd.segmenter.predicates import Bools
-from segmentd.segmenter.samples import _cut, sampled
+from segmentd.segmenter.samples import _cut
 from segmenter_oracle.histories import Person, frames
 
 COUNT = 4_000
@@ -34,7 +34,7 @@ def crowd() -> Facts:
 
 
 def part(crowd: Facts, low: str, high: str, salt: str = "a") -> Bools:
-    return sampled(Sample(Decimal(low), Decimal(high), salt), crowd)
+    return crowd.samples.sampled(Sample(Decimal(low), Decimal(high), salt))
 
 
 def share(source: str, customer_id: str, salt: str) -> Fraction:
@@ -65,14 +65,14 @@ def test_the_cut_is_the_first_hash_that_is_not_below(hundredths: int) -> None:
 @given(st.lists(st.integers(1, 9_999), max_size=6, unique=True))
 def test_parts_of_a_split_share_nobody_and_leave_nobody(crowd: Facts, cuts: list[int]) -> None:
     bounds = [Decimal(cut) / 100 for cut in [0, *sorted(cuts), 10_000]]
-    parts = [sampled(Sample(low, high, "split"), crowd) for low, high in pairwise(bounds)]
+    parts = [crowd.samples.sampled(Sample(low, high, "split")) for low, high in pairwise(bounds)]
     assert (np.sum(parts, axis=0) == 1).all()
 
 
 def test_who_is_in_follows_from_salt_source_and_id_alone() -> None:
     people = [Person(number, source=("shop", "woo")[number % 2]) for number in range(200)]
     for salt in ("a", "", "Ärger"):
-        found = sampled(Sample(Decimal(20), Decimal("70.5"), salt), facts(people))
+        found = facts(people).samples.sampled(Sample(Decimal(20), Decimal("70.5"), salt))
         expected = [20 <= share(p.source, p.customer_id, salt) < Fraction("70.5") for p in people]
         assert found.tolist() == expected
 
@@ -80,7 +80,7 @@ def test_who_is_in_follows_from_salt_source_and_id_alone() -> None:
 def test_somebody_stays_in_when_others_come_and_go(crowd: Facts) -> None:
     before = part(crowd, "0", "30")
     some = facts([Person(number, email="new@shopper.example") for number in range(0, COUNT, 7)])
-    assert sampled(Sample(Decimal(0), Decimal(30), "a"), some).tolist() == before[::7].tolist()
+    assert part(some, "0", "30").tolist() == before[::7].tolist()
 
 
 def test_salts_are_independent(crowd: Facts) -> None:
@@ -89,4 +89,11 @@ def test_salts_are_independent(crowd: Facts) -> None:
 
 
 def test_nobody_at_all() -> None:
-    assert sampled(Sample(Decimal(0), Decimal(50), "a"), facts([])).tolist() == []
+    assert part(facts([]), "0", "50").tolist() == []
+
+
+def test_where_somebody_stands_is_the_first_cut_above(crowd: Facts) -> None:
+    for number in range(0, COUNT, 50):
+        person, percent = Person(number), crowd.samples.percent("a", number)
+        stands = share(person.source, person.customer_id, "a")
+        assert Fraction(percent) - Fraction(1, 100) <= stands < Fraction(percent)
