@@ -161,8 +161,7 @@ def _from_preset(file: ConfigFile, table: str, name: str, raw: Mapping[str, Any]
         raise file.error(table, 'has both "preset" and "where"; keep one of them')
     own = {key: value for key, value in raw.items() if key in SegmentTable.model_fields}
     parameters = {k: v for k, v in raw.items() if k not in own and k != "preset"}
-    # a field of the shop's own may hold what no connector brings
-    if preset.waits_for and "field" not in parameters:
+    if preset.is_waiting(parameters):
         waits = preset.waits_for[0].lower() + preset.waits_for[1:].rstrip(".")
         raise file.error(table, f'key "preset": "{name}" {waits}')
     try:

@@ -126,8 +126,7 @@ def _parameter(given: str) -> tuple[str, Any]:
 
 def _compiled(config: Config, preset: Preset, name: str, parameters: Mapping[str, Any]) -> str:
     """The rule in words; ConfigError if the parameters do not give one, or nothing fills it."""
-    # a field of the shop's own may hold what no connector brings
-    if preset.waits_for and "field" not in parameters:
+    if preset.is_waiting(parameters):
         raise ConfigError(f'preset "{preset.key}" cannot be used yet. {preset.waits_for}')
     try:
         where, stays = preset.where(parameters), preset.stays(parameters)

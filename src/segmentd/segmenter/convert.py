@@ -9,7 +9,7 @@ from typing import Any
 
 from segmentd.segmenter.language import Events, Expression, rewrite
 from segmentd.segmenter.parser import parse
-from segmentd.segmenter.spelling import text
+from segmentd.segmenter.spelling import quoted, text
 
 _LISTED = re.compile(r"\s*(?:SHOW|FROM)\b[^']*?\bWHERE\b", re.IGNORECASE)
 _ARRANGED = re.compile(r"\b(?:ORDER\s+BY|LIMIT)\b[^']*$", re.IGNORECASE)
@@ -46,9 +46,7 @@ def convert(query: str) -> Conversion:
 
 def _requoted(found: re.Match[str]) -> str:
     inner = found[1] if found[1] is not None else found[2]
-    if inner is None:
-        return found[0]
-    return "'" + inner.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return found[0] if inner is None else quoted(inner)
 
 
 def _listed_away(query: str) -> str:

@@ -19,7 +19,17 @@ from segmentd.segmenter.facts import Facts
 from segmentd.segmenter.fields import FUNCTIONS, find_field
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.instants import Clock
-from segmentd.segmenter.language import And, Expression, Leaf, Member, Not, Or, Variable, leaves
+from segmentd.segmenter.language import (
+    And,
+    Expression,
+    Leaf,
+    Member,
+    Not,
+    Or,
+    Variable,
+    joined,
+    leaves,
+)
 from segmentd.segmenter.modifiers import notes
 from segmentd.segmenter.remedies import Remedies
 from segmentd.segmenter.render import words
@@ -206,7 +216,7 @@ class Explainer:
 
     def _node(self, expression: Expression, depth: int = 0) -> tuple[Explanation, _Turn]:
         truth = bool(holds(expression, self._conditions)[0])
-        found = [self._node(part, depth) for part in _parts(expression)]
+        found = [self._node(part, depth) for part in joined(expression)]
         turn = self._turn(expression, found, truth=truth)
         told = Explanation(
             text(expression),
@@ -272,15 +282,6 @@ class Explainer:
 
     def _local(self, instant: datetime | None) -> datetime | None:
         return instant and instant.astimezone(self._conditions.facts.clock.zone)
-
-
-def _parts(expression: Expression) -> Sequence[Expression]:
-    match expression:
-        case And(parts) | Or(parts):
-            return parts
-        case Not(part):
-            return (part,)
-    return ()
 
 
 def _together(turned: Sequence[str | None], *, one_is_enough: bool) -> str | None:

@@ -317,6 +317,16 @@ def leaves(expression: Expression) -> Iterator[Leaf]:
             yield expression
 
 
+def joined(expression: Expression) -> tuple[Expression, ...]:
+    """What AND, OR or NOT stands over; nothing for a condition."""
+    match expression:
+        case And(parts) | Or(parts):
+            return parts
+        case Not(part):
+            return (part,)
+    return ()
+
+
 def nodes(tree: Any) -> Iterator[Any]:
     """A node and every node below it: operands, parameters and steps too."""
     yield tree

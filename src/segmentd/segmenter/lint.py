@@ -21,6 +21,7 @@ from segmentd.segmenter.language import (
     Or,
     Subject,
     Variable,
+    joined,
     leaves,
     nodes,
 )
@@ -110,7 +111,7 @@ def _suspicious(
     node: Expression, logic: Logic, function: Function | None = None
 ) -> Iterator[tuple[str, Expression]]:
     """The smallest parts that never hold or always do."""
-    parts = _parts(node)
+    parts = joined(node)
     if not logic.can_hold(node, function):
         yield from (("contradiction", part) for part in _impossible(node, parts, logic, function))
     elif logic.always_holds(node, function):
@@ -129,19 +130,10 @@ def _impossible(
     inner = [part for part in parts if not logic.can_hold(part, function)]
     if isinstance(node, And | Or) and inner:
         for part in inner:
-            yield from _impossible(part, _parts(part), logic, function)
+            yield from _impossible(part, joined(part), logic, function)
         return
     pairs = (And(pair) for pair in combinations(parts, 2)) if isinstance(node, And) else ()
     yield next((pair for pair in pairs if not logic.can_hold(pair, function)), node)
-
-
-def _parts(node: Expression) -> Sequence[Expression]:
-    match node:
-        case And(parts) | Or(parts):
-            return parts
-        case Not(part):
-            return (part,)
-    return ()
 
 
 def _overlap(one: Expression, other: Expression, logic: Logic) -> bool:

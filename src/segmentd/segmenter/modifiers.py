@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from segmentd.domain.identity import email_key
 from segmentd.domain.segments import Pin
 from segmentd.segmenter.evaluate import holds
 from segmentd.segmenter.evidence import Evidence
+from segmentd.segmenter.fields import Kind
 from segmentd.segmenter.render import subject_words, words
 from segmentd.segmenter.scenes import Scene
 from segmentd.segmenter.standing import Past, Standing
+from segmentd.segmenter.thresholds import leading
 
 
 def notes(scene: Scene, key: str, evidence: Evidence) -> Iterator[str]:
@@ -19,18 +20,20 @@ def notes(scene: Scene, key: str, evidence: Evidence) -> Iterator[str]:
     else may come to decide."""
     standing = scene.ruleset.standing(key)
     fulfilled = bool(holds(scene.ruleset.rules[key], scene.conditions)[0])
-    yield from _pinned(scene, key, standing)
-    yield from _staying(scene, key, standing, fulfilled=fulfilled)
+    yield from _pinned(scene, key, standing, evidence)
+    yield from _staying(scene, key, standing, evidence, fulfilled=fulfilled)
     yield from _limited(scene, key, standing, evidence)
     yield from _rivals(scene, key, standing)
 
 
-def _pinned(scene: Scene, key: str, standing: Standing) -> Iterator[str]:
+def _pinned(scene: Scene, key: str, standing: Standing, evidence: Evidence) -> Iterator[str]:
     (profile_id,) = scene.facts.profile_ids.tolist()
     for hold in scene.ruleset.held.get(key, ()):
         if hold.profile_id == profile_id and hold.ends > scene.now.timestamp():
             reasons = [pin.reason for pin in standing.pins if _is_about(pin, scene, hold.member)]
-            until = "" if hold.ends == float("inf") else f" until {_local(scene, hold.ends)}"
+            until = ""
+            if hold.ends != float("inf"):
+                until = f" until {evidence.number(Kind.DATE, hold.ends)}"
             why = f": {', '.join(dict.fromkeys(reasons))}" if reasons else ""
             yield f"pinned {'in' if hold.member else 'out'}{until}{why}"
 
@@ -41,7 +44,9 @@ def _is_about(pin: Pin, scene: Scene, member: bool) -> bool:
     return pin.member == member and bool({pin.customer, email_key(pin.customer)} & names - {None})
 
 
-def _staying(scene: Scene, key: str, standing: Standing, *, fulfilled: bool) -> Iterator[str]:
+def _staying(
+    scene: Scene, key: str, standing: Standing, evidence: Evidence, *, fulfilled: bool
+) -> Iterator[str]:
     if not standing.remembers or fulfilled:
         return
     past = Past(scene.frames.memberships, scene.facts.index, scene.facts.clock.now)
@@ -56,8 +61,11 @@ def _staying(scene: Scene, key: str, standing: Standing, *, fulfilled: bool) -> 
     lapsing = scene.decision.lapsing
     if was and key in lapsing and lapsing[key].notna().iloc[0]:
         since = float(lapsing[key].iloc[0])
-        end = _local(scene, since + standing.grace * 86_400)
-        yield f"a member by grace since {_local(scene, since)}, until {end}"
+        begin, end = (
+            evidence.number(Kind.DATE, instant)
+            for instant in (since, since + standing.grace * 86_400)
+        )
+        yield f"a member by grace since {begin}, until {end}"
 
 
 def _limited(scene: Scene, key: str, standing: Standing, evidence: Evidence) -> Iterator[str]:
@@ -71,7 +79,7 @@ def _limited(scene: Scene, key: str, standing: Standing, evidence: Evidence) -> 
     if cut is None or cut.startswith("-inf"):
         yield f"{told}, and there is room"
         return
-    last = float(cut.split(" ")[0]) * (-1 if cap.least else 1)
+    last = leading(cut) * (-1 if cap.least else 1)
     yield f"{told}, the last member has {evidence.number(scene.conditions.kind(by), last)}"
 
 
@@ -80,8 +88,3 @@ def _rivals(scene: Scene, key: str, standing: Standing) -> Iterator[str]:
     for rival in standing.rivals:
         if rival != key and members[rival][0]:
             yield f"of its set, segment '{rival}' comes first"
-
-
-def _local(scene: Scene, instant: float) -> str:
-    local = datetime.fromtimestamp(instant, UTC).astimezone(scene.facts.clock.zone)
-    return f"{local:%Y-%m-%d %H:%M}"

@@ -50,6 +50,11 @@ class Preset:
     set: str = ""
     """The presets of a set exclude each other as long as they are given the same values."""
 
+    def is_waiting(self, values: Mapping[str, object]) -> bool:
+        """Whether the rule is refused with these values, for an input that nothing brings yet."""
+        # a field of the shop's own may hold what no connector brings
+        return bool(self.waits_for) and "field" not in values
+
     def where(self, values: Mapping[str, object]) -> str:
         """The rule with these values put in, and the defaults of the other parameters.
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from segmentd.domain.errors import ConfigError
 from segmentd.domain.suggest import did_you_mean
 from segmentd.segmenter.fields import find_field
+from segmentd.segmenter.spelling import quoted
 
 Value = int | bool | Decimal | str | tuple[str, ...]
 """Money in major units, shares between 0 and 1, days as a number or as ``$variable``."""
@@ -177,11 +178,6 @@ def _percent(value: Value) -> str:
     return f"{(min(value, Decimal(1)) * 100).normalize():f}%"
 
 
-def _quoted(value: Value) -> str:
-    escaped = str(value).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
 def _joined(value: Value) -> tuple[str, ...]:
     assert isinstance(value, tuple)  # noqa: S101 - what the reader of a list made
     return value
@@ -194,13 +190,13 @@ KINDS: Mapping[str, _Kind] = {
     "money": _Kind("an amount of money such as 19.99", _money, _plain),
     "share": _Kind('a share such as "10%" or 0.1', _share, _percent),
     "truth": _Kind("true or false", _truth, _plain),
-    "text": _Kind("a text in quotes", _text, _quoted),
+    "text": _Kind("a text in quotes", _text, lambda text: quoted(str(text))),
     "word": _Kind("one", _text, _plain),
     "field": _Kind('a field such as "metafields.facts.birth_date"', _field, _plain),
     "list": _Kind(
         "a list of texts in quotes",
         _list,
-        lambda texts: ", ".join(_quoted(text) for text in _joined(texts)),
+        lambda texts: ", ".join(quoted(text) for text in _joined(texts)),
     ),
     "months": _Kind(
         "a list of months such as [11, 12]", _months, lambda months: ", ".join(_joined(months))

@@ -52,10 +52,10 @@ def text(expression: Expression) -> str:
         case Sequence(first, steps):
             return " ".join([events_text(first), *(_step(step) for step in steps)])
         case Member(segment):
-            return f"segment({_quoted(segment)})"
+            return f"segment({quoted(segment)})"
         case Sample(low, high, salt):
             share = f"{_plain(low)}% TO {_plain(high)}%" if low else f"{_plain(high)}%"
-            return f"SAMPLE({share}, {_quoted(salt)})"
+            return f"SAMPLE({share}, {quoted(salt)})"
         case Variable(name):
             return f"${name}"
         case Not(part):
@@ -74,9 +74,9 @@ def subject_text(subject: Subject) -> str:
         case Name(value):
             return value
         case Call("ENTERED" | "LEFT", argument):
-            return f"{subject.name} segment({_quoted(argument)})"
+            return f"{subject.name} segment({quoted(argument)})"
         case Call(name, argument):
-            return f"{name}({_quoted(argument)})"
+            return f"{name}({quoted(argument)})"
         case Aggregate(name, of, every):
             rolling = f" EVERY {duration_text(every)}" if every else ""
             source = of.value if isinstance(of, Name) else events_text(of)
@@ -110,6 +110,12 @@ def operand_text(operand: Operand) -> str:
             return subject_text(operand)
 
 
+def quoted(value: str) -> str:
+    """A text as it is written in a rule."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
 def relative_name(operand: Share | Statistic, subject: Subject) -> str:
     """The name of a store-relative value, e.g. ``TOP 10% amount_spent``."""
     return f"{_relative(operand).removeprefix('STORE ')} {subject_text(subject)}"
@@ -118,7 +124,7 @@ def relative_name(operand: Share | Statistic, subject: Subject) -> str:
 def _value(operand: Text | Number | Truth | Variable) -> str:
     match operand:
         case Text(value):
-            return _quoted(value)
+            return quoted(value)
         case Number(value):
             return format(value, "f")
         case Truth(value):
@@ -154,17 +160,12 @@ def _plain(number: Decimal, sign: str = "") -> str:
     return format(number.normalize(), sign + "f")
 
 
-def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
 def _enclosed(part: Expression, kinds: tuple[type, ...]) -> str:
     return f"({text(part)})" if isinstance(part, kinds) else text(part)
 
 
 def _called(events: Events) -> str:
-    argument = "" if events.argument is None else f"({_quoted(events.argument)})"
+    argument = "" if events.argument is None else f"({quoted(events.argument)})"
     return f"{events.function}{argument}"
 
 

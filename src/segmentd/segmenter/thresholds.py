@@ -67,6 +67,11 @@ def within(expression: str, cut: str | None, people: pd.DataFrame) -> Bools:
     return inside
 
 
+def leading(cut: str) -> float:
+    """The value of a cut, without what breaks its ties."""
+    return float(cut.split(" ")[0])
+
+
 def moved(
     expression: str,
     old: str | None,
