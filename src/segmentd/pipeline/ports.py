@@ -110,7 +110,8 @@ class PullPort(Protocol):
 class Pending:
     """Profiles to be evaluated, with what made them so."""
 
-    dirty: Sequence[int]
+    dirty: Mapping[int, Cause]
+    """With what changed; ascending."""
     due: Sequence[int]
     profiles: int
     """All profiles there are."""

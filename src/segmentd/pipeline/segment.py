@@ -158,7 +158,7 @@ def _worth_a_full_pass(pending: Pending) -> bool:
 def _partial_pass(passing: Passing) -> Pass:
     pending, store = passing.pending, passing.store
     causes = dict.fromkeys(pending.due, Cause.TIME)
-    causes.update(dict.fromkeys(pending.dirty, Cause.DATA))
+    causes.update(pending.dirty)
     thresholds = fitted_before(passing.ruleset, passing.stored)
     passing = replace(passing, ruleset=bound(passing.ruleset, thresholds))
     for names, compute in _steps(passing, thresholds) if causes else ():
@@ -187,10 +187,9 @@ def _full_pass(passing: Passing, unfitted: Sequence[str]) -> Pass:
     decide = partial(evaluate_frames, passing.ruleset, now=passing.now, thresholds=thresholds)
     evaluated = list(_everybody(passing, ranges, passing.ruleset.needs, decide))
     outcome = Pass(None, evaluated, passing.segments, thresholds, pending.token, fitted=all_fitted)
-    outcome.causes = dict.fromkeys(set(pending.due) - set(pending.dirty), Cause.TIME)
+    outcome.causes = {**dict.fromkeys(pending.due, Cause.TIME), **pending.dirty}
     differs = any(stored.get(name, value) != value for name, value in thresholds.items())
     if differs or passing.back:
-        outcome.causes.update(dict.fromkeys(pending.dirty, Cause.DATA))
         outcome.otherwise = Cause.TIME if passing.back else Cause.THRESHOLD
     if passing.back and passing.ruleset.remembered:
         _look_again(evaluated, passing.now)

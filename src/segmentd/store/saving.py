@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from segmentd.domain.memberships import Cause
 from segmentd.store.bulk import Bulk
 
 
@@ -39,6 +40,6 @@ class Saving:
         """Write the marks; to be done last. Returns how many."""
         if self.dirty:
             token = self.bulk.take("dirty", 1)
-            marks = [(profile_id, token) for profile_id in sorted(self.dirty)]
-            self.bulk.upsert("dirty", ("profile_id", "token"), marks)
+            marks = [(profile_id, token, Cause.DATA.value) for profile_id in sorted(self.dirty)]
+            self.bulk.upsert("dirty", ("profile_id", "token", "cause"), marks)
         return len(self.dirty)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from segmentd.domain.identity import email_key
+from segmentd.domain.memberships import Cause
 from segmentd.pipeline.ports import Lease, Pass, Pending
 from segmentd.store.bulk import Bulk
 from segmentd.store.engine import Database
@@ -33,17 +34,17 @@ class SegmentStore:
         """Dirty and due profiles."""
         with self._database.read() as connection:
             bulk = Bulk(connection, sqlite=self._database.sqlite)
-            marks = bulk.rows("SELECT profile_id, token FROM dirty ORDER BY profile_id")
+            marks = bulk.rows("SELECT profile_id, token, cause FROM dirty ORDER BY profile_id")
             due = bulk.rows(
                 "SELECT profile_id FROM profiles WHERE due_at <= ? ORDER BY profile_id",
                 bulk.instant(now),
             )
             ((profiles,),) = bulk.rows("SELECT count(*) FROM profiles WHERE gone_at IS NULL")
         return Pending(
-            dirty=[profile_id for profile_id, _ in marks],
+            dirty={profile_id: Cause(cause) for profile_id, _, cause in marks},
             due=[profile_id for (profile_id,) in due],
             profiles=profiles,
-            token=max((token for _, token in marks), default=0),
+            token=max((token for _, token, _ in marks), default=0),
         )
 
     def evaluated_at(self) -> datetime | None:

@@ -444,6 +444,8 @@ class DirtyRow(SQLModel, table=True):
     )
     token: int = Field(sa_type=BigInteger)
     """Counted up with every batch."""
+    cause: str = Field(default="data", sa_column_kwargs={"server_default": "data"})
+    """What changed (``domain.memberships.Cause``)."""
 
 
 class LedgerRow(SQLModel, table=True):
