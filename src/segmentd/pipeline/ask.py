@@ -39,7 +39,6 @@ from segmentd.segmenter.preview import (
 )
 from segmentd.segmenter.render import words
 from segmentd.segmenter.ruleset import Ruleset
-from segmentd.segmenter.scenes import restricted
 from segmentd.segmenter.spelling import text
 from segmentd.segmenter.thresholds import INSUFFICIENT
 
@@ -69,7 +68,7 @@ class Asking:
 
     def of(self, *keys: str) -> Asking:
         """About these segments and what they depend on: nothing else is computed."""
-        return replace(self, ruleset=restricted(self.ruleset, keys))
+        return replace(self, ruleset=self.ruleset.restricted(keys))
 
     def preview(self, key: str, beside: Iterable[str] = ()) -> tuple[Preview, dict[str, str]]:
         """What a segment selects now, and would have selected in the last 90 days; and the
@@ -110,7 +109,7 @@ class Asking:
 
     def _unfitted(self, key: str, thresholds: Mapping[str, str]) -> Explanation | None:
         """What is said of a rule whose values could not be fitted to the store."""
-        for variable in sorted(restricted(self.ruleset, [key]).fitted):
+        for variable in sorted(self.ruleset.restricted([key]).fitted):
             if thresholds.get(fitted_name(variable), INSUFFICIENT) == INSUFFICIENT:
                 rule = self.ruleset.rules[key]
                 phrase = words(rule, self.ruleset.shop.currency)

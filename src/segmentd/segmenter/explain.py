@@ -34,7 +34,7 @@ from segmentd.segmenter.modifiers import notes
 from segmentd.segmenter.remedies import Remedies
 from segmentd.segmenter.render import words
 from segmentd.segmenter.ruleset import Ruleset
-from segmentd.segmenter.scenes import Scene, nothing_later, restricted
+from segmentd.segmenter.scenes import Scene, nothing_later
 from segmentd.segmenter.spelling import text
 from segmentd.segmenter.standing import PLAIN
 
@@ -202,7 +202,7 @@ class Explainer:
 
     def _ends(self, key: str, *, member: bool) -> tuple[datetime | None, datetime | None]:
         """When a membership may change, and when it does if nothing happens."""
-        ruleset = restricted(self._ruleset, [key])
+        ruleset = self._ruleset.restricted([key])
         scene = Scene(ruleset, self._scene.frames, self._scene.now, self._thresholds)
         first = due = _instant(scene.decision.due.to_numpy(float))
         for _ in range(_LOOKS):

@@ -21,7 +21,7 @@ from segmentd.segmenter.figures import Overlap, overlap
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.language import And, Expression, Name
 from segmentd.segmenter.ruleset import Ruleset
-from segmentd.segmenter.scenes import Scene, restricted
+from segmentd.segmenter.scenes import Scene
 from segmentd.segmenter.thresholds import threshold
 
 SAMPLE = 10
@@ -198,7 +198,7 @@ def worths(
     ruleset: Ruleset, frames: Frames, keys: Sequence[str], now: datetime, thresholds: Thresholds
 ) -> dict[str, Worth]:
     """Size and revenue of segments in one range, and under EVERYBODY those of all."""
-    scene = Scene(restricted(ruleset, keys), frames, now, thresholds)
+    scene = Scene(ruleset.restricted(keys), frames, now, thresholds)
     spent = scene.conditions.numbers(SPENT)
     inside = {key: scene.conditions.members[key] for key in keys}
     inside[EVERYBODY] = np.ones(len(spent), bool)

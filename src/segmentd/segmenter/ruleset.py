@@ -123,6 +123,18 @@ class Ruleset:
         own = {f"memberships:{key}" for key, each in self.standings.items() if each.remembers}
         return frozenset({"orders", *needed, *own})
 
+    @property
+    def value_needs(self) -> frozenset[str]:
+        """As ``needs``, for computing the store-relative values alone."""
+        asked = (name for subject in self.relatives.values() for name in demands.frames(subject))
+        return frozenset({"orders", *asked})
+
+    def thresholds(self, key: str) -> frozenset[str]:
+        """Names of the store-relative values and of the cut that one segment is decided by."""
+        relatives = (each.name for leaf in self._leaves(key) for each in demands.relatives(leaf))
+        cap = self.standing(key).cap
+        return frozenset(relatives).union(() if cap is None else (cap.name(key),))
+
     def standing(self, key: str) -> Standing:
         """How a segment departs from its rule."""
         return self.standings.get(key, PLAIN)
@@ -166,6 +178,22 @@ class Ruleset:
         """These segments and all that depend on them."""
         chosen = frozenset(keys)
         return chosen | {key for key in self.rules if self.reached([key]) & chosen}
+
+    def restricted(self, keys: Iterable[str]) -> Ruleset:
+        """The rules of some segments, of the sets that they are in, and of all that they depend
+        on."""
+        chosen: frozenset[str] = frozenset()
+        ahead = frozenset(keys)
+        while ahead > chosen:
+            chosen = self.reached(ahead)
+            ahead = chosen.union(*(self.standing(key).rivals for key in chosen))
+        return dataclasses.replace(
+            self,
+            rules={key: rule for key, rule in self.rules.items() if key in chosen},
+            standings={key: each for key, each in self.standings.items() if key in chosen},
+            order=tuple(key for key in self.order if key in chosen),
+            held={key: each for key, each in self.held.items() if key in chosen},
+        )
 
     def pinned(self, now: datetime) -> dict[str, frozenset[int]]:
         """Segment → profiles for whom a pin decides: its own, or one into another of its set."""

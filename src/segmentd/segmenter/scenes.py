@@ -6,7 +6,7 @@ What a pass does for everybody, kept open for questions: why, how many, and what
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
 
@@ -52,22 +52,6 @@ class Scene:
         members = self.decision.members
         conditions.members = {key: members[key].to_numpy(bool) for key in self.ruleset.keys}
         return conditions
-
-
-def restricted(ruleset: Ruleset, keys: Iterable[str]) -> Ruleset:
-    """The rules of some segments, of the sets that they are in, and of all that they depend on."""
-    chosen: frozenset[str] = frozenset()
-    ahead = frozenset(keys)
-    while ahead > chosen:
-        chosen = ruleset.reached(ahead)
-        ahead = chosen.union(*(ruleset.standing(key).rivals for key in chosen))
-    return dataclasses.replace(
-        ruleset,
-        rules={key: rule for key, rule in ruleset.rules.items() if key in chosen},
-        standings={key: each for key, each in ruleset.standings.items() if key in chosen},
-        order=tuple(key for key in ruleset.order if key in chosen),
-        held={key: each for key, each in ruleset.held.items() if key in chosen},
-    )
 
 
 def nothing_later(frames: Frames, now: datetime) -> Frames:
