@@ -11,7 +11,7 @@ import pandas as pd
 from segmentd.segmenter.evaluate import evaluate, values
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.ruleset import Ruleset, Shop, compile_rules
-from segmentd.segmenter.thresholds import threshold
+from segmentd.segmenter.thresholds import PopulationTable, threshold
 from segmenter_oracle.histories import PRODUCTS, Order, Person, frames
 
 NOW = "2026-07-15T12:00:00"
@@ -47,7 +47,9 @@ def cuts(ruleset: Ruleset, known: Frames, now: datetime) -> dict[str, str]:
     table = values(ruleset, known, now)
     buyers = table[table["orders"] > 0].reset_index()
     return {
-        name: threshold(name, buyers.rename(columns={name: "value"}))
+        name: threshold(
+            name, PopulationTable(buyers.rename(columns={ruleset.value_of(name): "value"}))
+        )
         for name in ruleset.expressions
     }
 

@@ -74,8 +74,9 @@ class Conditions:
         return self._subjects.numbers(subject, kind)
 
     def ranked(self, subject: Subject) -> Floats:
-        """What store-relative values are taken of."""
+        """What store-relative values are taken of; what is too large for a number is missing."""
         values = self.numbers(subject)
+        values = np.where(np.isinf(values), np.nan, values)
         match subject:
             case Aggregate(_, Events() as events):
                 table = self.table(events)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, reduce
 from typing import NamedTuple
@@ -36,16 +36,23 @@ class Decision(NamedTuple):
     """For each segment with grace the instant (epoch seconds) since which a member fulfils its
     rules no longer; NaN for everybody else."""
 
+    def only(self, keys: Sequence[str]) -> Decision:
+        """About these segments."""
+        graced = [key for key in self.lapsing.columns if key in keys]
+        return self._replace(members=self.members[list(keys)], lapsing=self.lapsing[graced])
+
 
 def values(ruleset: Ruleset, frames: Frames, now: datetime) -> Values:
     """What store-relative thresholds are computed from.
 
-    Index ``profile_id``; one float64 column per expression of the ruleset, named by it (NaN where
-    missing), plus ``orders`` and ``last_order_at`` (epoch seconds, NaN without an order).
+    Index ``profile_id``; one float64 column for each subject of which there are some, named by
+    ``Ruleset.value_of`` (NaN where missing), plus ``orders`` and ``last_order_at`` (epoch seconds,
+    NaN without an order).
     """
     partition = _Partition(ruleset, frames, now, {})
     ranked = partition.conditions.ranked
-    columns = {name: ranked(subject) for name, subject in ruleset.relatives.items()}
+    subjects = {ruleset.value_of(name): subject for name, subject in ruleset.relatives.items()}
+    columns = {name: ranked(subject) for name, subject in subjects.items()}
     return partition.facts.population(columns)
 
 

@@ -22,7 +22,7 @@ from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.language import And, Expression, Name
 from segmentd.segmenter.ruleset import Ruleset
 from segmentd.segmenter.scenes import Scene
-from segmentd.segmenter.thresholds import threshold
+from segmentd.segmenter.thresholds import PopulationTable, threshold, value_name
 
 SAMPLE = 10
 EVERYBODY = "*"
@@ -159,7 +159,7 @@ def cuts(names: Iterable[str], parts: Iterable[Values]) -> list[dict[str, str]]:
     """The thresholds at each instant, from what all ranges gave."""
     wanted = list(names)
     return [
-        {name: threshold(name, _population(everybody, name)) for name in wanted}
+        {name: threshold(name, _population(everybody, value_name(name))) for name in wanted}
         for everybody in (pd.concat(found) for found in zip(*parts, strict=True))
     ]
 
@@ -236,9 +236,9 @@ def _nobody(parts: int, at: int) -> Survey:
     return Survey(Worth(), Worth(), none, zeros, zeros, np.zeros(at, np.int64))
 
 
-def _population(values: pd.DataFrame, name: str) -> pd.DataFrame:
+def _population(values: pd.DataFrame, name: str) -> PopulationTable:
     columns = values[[name, "orders", "last_order_at"]].rename(columns={name: "value"})
-    return columns.assign(profile_id=values.index.to_numpy(np.int64))
+    return PopulationTable(columns.assign(profile_id=values.index.to_numpy(np.int64)))
 
 
 def _share(part: int, whole: int) -> float:

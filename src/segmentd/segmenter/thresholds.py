@@ -1,15 +1,17 @@
 """Store-relative values: percentile cuts, means, medians, and the cuts of limited segments.
 
 A cut is stored as text: the value itself where equal values stay together, else the value and what
-breaks the tie, ``value orders last_order_at -profile_id``.
+breaks the tie, ``value orders last_order_at -profile_id``. All who have a value are ranked in one
+order by these four; what is asked of a population can be answered without looking at everybody.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from fractions import Fraction
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -20,12 +22,122 @@ MIN_POPULATION = 20
 INSUFFICIENT = "insufficient"
 LIMIT = "LIMIT "
 """How the names of the cuts of limited segments begin."""
-_MAX_TIED = 1.5
+_MAX_TIED = Fraction(3, 2)
 """A tie at the cut may grow the group up to so many times what was asked for."""
 _EVERYBODY = repr(-math.inf)
 """The cut of a limited segment that is not full."""
-_FORM = re.compile(r"(AVERAGE|MEDIAN|PERCENTILE|TOP|BOTTOM|LIMIT) (?:([+-]?[\d.]+)%?(?: |$))?")
+_FORM = re.compile(
+    r"(AVERAGE|MEDIAN|PERCENTILE|TOP|BOTTOM|LIMIT) "
+    r"(?:([+-]?[\d.]+)(?: DEVIATIONS |%? |%?$))?(?P<subject>.*)",
+    re.DOTALL,
+)
 _CUTS = frozenset({"TOP", "BOTTOM", "LIMIT"})
+
+
+class Place(NamedTuple):
+    """Where somebody stands: places compare as those who stand there are ranked."""
+
+    value: float
+    orders: float
+    last_order_at: float
+    """Epoch seconds; minus infinity for who never ordered, who comes after all who did."""
+    earlier: float
+    """Minus the profile's id: of equals the older profile is ranked higher."""
+
+
+LOWEST = Place(*[-math.inf] * 4)
+HIGHEST = Place(*[math.inf] * 4)
+"""Nobody stands at or beyond these two."""
+
+
+class Population(Protocol):
+    """All who have a value of one subject, ranked."""
+
+    def count(self) -> int:
+        """How many they are."""
+
+    def sums(self) -> tuple[Fraction, Fraction]:
+        """The exact sums of the values and of their squares."""
+
+    def at(self, ranks: Sequence[int]) -> list[Place]:
+        """Who is at these ranks, 1 being the highest. A rank beyond the last means the last, and
+        LOWEST where there is nobody: profiles may vanish between two questions."""
+
+    def between(self, low: Place, high: Place) -> list[int]:
+        """Profiles from ``low`` up to, not including, ``high``; ascending by id."""
+
+
+class PopulationTable:
+    """A population in memory."""
+
+    def __init__(self, people: pd.DataFrame) -> None:
+        """``people``: columns ``profile_id, value, orders, last_order_at`` in any order of rows;
+        who has no value is left out."""
+        self._places = places(people)
+        self._ids = people["profile_id"].to_numpy(np.int64)[has_value(people["value"])]
+
+    def count(self) -> int:
+        """How many have a value."""
+        return len(self._places)
+
+    def sums(self) -> tuple[Fraction, Fraction]:
+        """The exact sums of the values and of their squares."""
+        return exact_sums(self._places[:, 0])
+
+    def at(self, ranks: Sequence[int]) -> list[Place]:
+        """Who is at these ranks."""
+        return [self._at(min(rank, self.count())) for rank in ranks]
+
+    def between(self, low: Place, high: Place) -> list[int]:
+        """Profiles from ``low`` up to, not including, ``high``."""
+        inside = _at_least(self._places, low) & ~_at_least(self._places, high)
+        return sorted(self._ids[inside].tolist())
+
+    def _at(self, rank: int) -> Place:
+        """A million are not sorted for one."""
+        if not rank:
+            return LOWEST
+        found, rest = [], self._places
+        for column in range(len(Place._fields)):
+            values = rest[:, column]
+            last = float(np.partition(values, -rank)[-rank])
+            rank -= int((values > last).sum())
+            rest = rest[values == last]
+            found.append(last)
+        return Place(*found)
+
+
+def places(people: pd.DataFrame) -> Floats:
+    """One row per person who has a value, one column for each part of a ``Place``."""
+    known = people[has_value(people["value"])]
+    columns = [
+        # no zero with a sign: the store would not keep it
+        known["value"] + 0.0,
+        known["orders"],
+        known["last_order_at"].fillna(-math.inf),
+        -known["profile_id"],
+    ]
+    return np.column_stack([column.to_numpy(np.float64) for column in columns])
+
+
+def has_value(values: pd.Series[float]) -> Bools:
+    """Who is ranked; what is too large for a number is no value."""
+    return np.isfinite(values.to_numpy(np.float64))
+
+
+def exact_sums(values: Floats) -> tuple[Fraction, Fraction]:
+    """The sums of finite values and of their squares, without any rounding.
+
+    So that taking a value away again leaves what was before, and the order does not matter.
+    """
+    mantissas, exponents = np.frexp(values)
+    whole = (mantissas * 2.0**53).astype(np.int64)
+    total = squares = Fraction(0)
+    for exponent in np.unique(exponents).tolist():
+        some, scale = whole[exponents == exponent].astype(object), Fraction(2) ** (exponent - 53)
+        total += scale * int(some.sum())
+        squares += scale * scale * int((some * some).sum())
+    return total, squares
 
 
 def limit_name(count: int, key: str) -> str:
@@ -34,36 +146,39 @@ def limit_name(count: int, key: str) -> str:
     return f"{LIMIT}{count} {key}"
 
 
-def threshold(expression: str, population: pd.DataFrame) -> str:
+def value_name(expression: str) -> str:
+    """What the values are called from which a threshold is made: the subject's text, and for the
+    cut of a limited segment the cut's own name. Nothing for what is no store-relative value."""
+    found = _FORM.fullmatch(expression)
+    if found is None:
+        return ""
+    return expression if found[1] == "LIMIT" else found["subject"]
+
+
+def threshold(expression: str, population: Population) -> str:
     """The threshold of an expression (see ``spelling.relative_name``, ``limit_name``), as text.
 
-    ``population``: columns ``profile_id, value, orders, last_order_at``, one row for each profile
-    that is ranked; the order of the rows does not matter. ``insufficient`` for a percentile of
-    fewer than 20, and for a mean or median of nobody.
+    ``insufficient`` for a percentile of fewer than 20, and for a mean or median of nobody.
     """
-    known = population[population["value"].notna()]
     kind, number = _read(expression)
+    count = population.count()
     if kind == "LIMIT":
-        return _limit(int(number), known)
-    if len(known) < (1 if kind in {"AVERAGE", "MEDIAN"} else MIN_POPULATION):
+        return _EVERYBODY if count <= number else _text(population.at([int(number)])[0])
+    if count < (1 if kind in {"AVERAGE", "MEDIAN"} else MIN_POPULATION):
         return INSUFFICIENT
     if kind in _CUTS:
-        return _share(kind, number, known)
-    return repr(_statistic(kind, float(number), known["value"].to_numpy(np.float64)))
+        return _share(kind, number, count, population)
+    return repr(_statistic(kind, float(number), count, population))
 
 
 def within(expression: str, cut: str | None, people: pd.DataFrame) -> Bools:
-    """Who of the people (columns as for ``threshold``) lies at or beyond a percentile's or limit's
-    cut."""
-    side, _ = _read(expression)
-    if cut is None or cut == INSUFFICIENT:
-        return np.zeros(len(people), bool)
-    bounds = [float(part) * _sign(side) for part in cut.split(" ")]
-    ranked = _strength(side, people)
-    inside = np.ones(len(people), bool)
-    for name, bound in reversed(list(zip(_RANKING, bounds, strict=False))):
-        column = ranked[name].to_numpy()
-        inside = (column > bound) | ((column == bound) & inside)
+    """Who of the people (columns as for ``PopulationTable``) lies at or beyond a percentile's or
+    limit's cut."""
+    inside = np.zeros(len(people), bool)
+    if cut is not None and cut != INSUFFICIENT:
+        side, _ = _read(expression)
+        reached = _at_least(places(people), _edge(side, cut))
+        inside[has_value(people["value"])] = reached if side != "BOTTOM" else ~reached
     return inside
 
 
@@ -76,95 +191,99 @@ def moved(
     expression: str,
     old: str | None,
     new: str,
-    population: pd.DataFrame,
+    population: Population,
     factors: Collection[float] = (1.0,),
 ) -> list[int]:
-    """Profiles whose truth can differ between two thresholds; all of them if ``old`` is None.
+    """Profiles whose truth can differ between two thresholds, ascending; all who have a value if
+    ``old`` is None.
 
     ``factors``: by which rules multiply a mean, median or percentile.
     """
+    if old == new:
+        return []
     if old is None or INSUFFICIENT in {old, new}:
-        touched = np.full(len(population), old != new)
-    elif _read(expression)[0] in _CUTS:
-        touched = within(expression, old, population) != within(expression, new, population)
-    else:
-        touched = np.zeros(len(population), bool)
-        value = population["value"].to_numpy()
-        for factor in factors:
-            low, high = sorted((factor * float(old), factor * float(new)))
-            # rules multiply exactly, and a product here may be off by half of the last place
-            touched |= (value >= np.nextafter(low, -np.inf)) & (value <= np.nextafter(high, np.inf))
-    return [int(number) for number in population["profile_id"].to_numpy()[touched]]
+        return population.between(LOWEST, HIGHEST)
+    kind, _ = _read(expression)
+    if kind in _CUTS:
+        return population.between(*sorted((_edge(kind, old), _edge(kind, new))))
+    touched: set[int] = set()
+    for factor in factors:
+        low, high = sorted((factor * float(old), factor * float(new)))
+        # rules multiply exactly, and a product here may be off by half of the last place
+        below, above = math.nextafter(low, -math.inf), math.nextafter(high, math.inf)
+        touched.update(population.between(LOWEST._replace(value=below), _just_above([above])))
+    return sorted(touched)
 
 
 def _read(expression: str) -> tuple[str, Fraction]:
     """The kind of an expression and the number behind it: percent, deviations or a count."""
-    found = _FORM.match(expression)
+    found = _FORM.fullmatch(expression)
     assert found is not None, expression  # noqa: S101 - made by ourselves
     return found[1], Fraction(found[2] or 0)
 
 
-def _statistic(kind: str, number: float, values: Floats) -> float:
+def _statistic(kind: str, number: float, count: int, population: Population) -> float:
     if kind == "MEDIAN":
-        return float(np.median(values))
+        high, low = population.at([(count + 1) // 2, count // 2 + 1])
+        return (low.value + high.value) / 2
     if kind == "PERCENTILE":
-        return float(np.percentile(values, number))
-    # exact sums, so that the order of the rows does not matter
-    mean = math.fsum(values) / len(values)
+        return _percentile(number / 100, count, population)
+    total, squares = population.sums()
+    # rounded once at the end, so that it does not matter how the sums came about
+    mean = float(total / count)
     if not number:
         return mean
-    return mean + number * math.sqrt(math.fsum((values - mean) ** 2) / len(values))
+    return mean + number * _root((squares - total * total / count) / count)
 
 
-def _share(side: str, percent: Fraction, known: pd.DataFrame) -> str:
-    wanted = math.ceil(percent * len(known) / 100)
-    values = known["value"].to_numpy(np.float64) * _sign(side)
-    last = _highest(values, wanted)
-    if int((values >= last).sum()) <= _MAX_TIED * wanted:
-        return repr(_sign(side) * last)
-    return _exact(side, wanted, known)
+def _root(square: Fraction) -> float:
+    try:
+        return math.sqrt(square)
+    except OverflowError:
+        return math.inf
 
 
-def _limit(count: int, known: pd.DataFrame) -> str:
-    if len(known) <= count:
-        return _EVERYBODY
-    return _exact("LIMIT", count, known)
+def _percentile(part: float, count: int, population: Population) -> float:
+    """As ``numpy.percentile`` has it, by its method ``linear``."""
+    place = part * (count - 1)
+    below = math.floor(place)
+    low, high = (each.value for each in population.at([count - below, max(count - below - 1, 1)]))
+    share = place - below
+    # from the nearer end, as numpy does: the last digit depends on it
+    return high - (high - low) * (1 - share) if share >= 0.5 else low + (high - low) * share
 
 
-def _exact(side: str, count: int, known: pd.DataFrame) -> str:
-    """The last of the ``count`` best, by all that ranks; a million are not sorted for one."""
-    bounds, rest = [], _strength(side, known)
-    for name in _RANKING:
-        column = rest[name].to_numpy()
-        last = _highest(column, count)
-        bounds.append(repr(_sign(side) * last))
-        count -= int((column > last).sum())
-        rest = rest[column == last]
-    return " ".join(bounds)
+def _share(side: str, percent: Fraction, count: int, population: Population) -> str:
+    wanted = math.ceil(percent * count / 100)
+    too_many = math.floor(_MAX_TIED * wanted) + 1
+    ranks = [wanted, min(too_many, count)]
+    last, beyond = population.at(ranks if side == "TOP" else [count + 1 - rank for rank in ranks])
+    if beyond.value == last.value and too_many <= count:
+        return _text(last)
+    return repr(last.value)
 
 
-def _highest(values: Floats, count: int) -> float:
-    """The ``count``-th of the values, from the highest down."""
-    return float(np.partition(values, -count)[-count])
+def _text(place: Place) -> str:
+    return " ".join(map(repr, place))
 
 
-_RANKING = ("value", "orders", "last_order_at", "earlier")
+def _edge(side: str, cut: str) -> Place:
+    """The first place at which one is inside; for the lowest, outside."""
+    parts = [float(part) for part in cut.split(" ")]
+    return _just_above(parts) if side == "BOTTOM" else Place(*parts, *LOWEST[len(parts) :])
 
 
-def _sign(side: str) -> float:
-    return -1.0 if side == "BOTTOM" else 1.0
+def _just_above(parts: Sequence[float]) -> Place:
+    """The first place above all that begin with these parts."""
+    *before, last = (*parts, *HIGHEST[len(parts) :])
+    # ids are whole numbers
+    return Place(*before, last + 0.5)
 
 
-def _strength(side: str, people: pd.DataFrame) -> pd.DataFrame:
-    """Columns in which more is nearer to the wanted side; the older profile wins the last tie."""
-    ranked = pd.DataFrame(
-        {
-            "value": people["value"],
-            "orders": people["orders"],
-            # who never ordered comes after all who did
-            "last_order_at": people["last_order_at"].fillna(-math.inf),
-            "earlier": -people["profile_id"],
-        },
-        dtype=np.float64,
-    )
-    return ranked * _sign(side)
+def _at_least(standing: Floats, low: Place) -> Bools:
+    """Which rows are at or above a place."""
+    inside = np.ones(len(standing), bool)
+    for column, bound in reversed(list(enumerate(low))):
+        values = standing[:, column]
+        inside = (values > bound) | ((values == bound) & inside)
+    return inside

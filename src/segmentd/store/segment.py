@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from segmentd.segmenter.frames import Frames
+    from segmentd.segmenter.thresholds import Population
     from segmentd.store.full_pass import Workers
     from segmentd.store.relative import Populations
 
@@ -36,10 +37,12 @@ class SegmentStore:
             bulk = Bulk(connection, sqlite=self._database.sqlite)
             marks = bulk.rows("SELECT profile_id, token, cause FROM dirty ORDER BY profile_id")
             due = bulk.rows(
-                "SELECT profile_id FROM profiles WHERE due_at <= ? ORDER BY profile_id",
+                # the plus: SQLite would go through all profiles to have them in order
+                "SELECT profile_id FROM profiles WHERE due_at <= ? ORDER BY +profile_id",
                 bulk.instant(now),
             )
-            ((profiles,),) = bulk.rows("SELECT count(*) FROM profiles WHERE gone_at IS NULL")
+            # ids are given without gaps, and counting a million rows would take longer than a pass
+            ((profiles,),) = bulk.rows("SELECT coalesce(max(profile_id), 0) FROM profiles")
         return Pending(
             dirty={profile_id: Cause(cause) for profile_id, _, cause in marks},
             due=[profile_id for (profile_id,) in due],
@@ -167,9 +170,11 @@ class SegmentStore:
             populations.forget()
             raise
 
-    def values(self, expression: str) -> pd.DataFrame:
-        """All stored values of one expression, of everybody who is ranked."""
-        return self._of_everybody().of(expression)
+    def population(self, name: str) -> Population:
+        """Who has a value of that name."""
+        from segmentd.segmenter.thresholds import PopulationTable
+
+        return PopulationTable(self._of_everybody().of(name))
 
     def thresholds(self) -> dict[str, str]:
         """Name → current threshold."""

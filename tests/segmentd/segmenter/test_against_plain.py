@@ -20,7 +20,7 @@ from segmentd.segmenter.evaluate import evaluate
 from segmentd.segmenter.language import leaves
 from segmentd.segmenter.parser import parse
 from segmentd.segmenter.spelling import subject_text, text
-from segmentd.segmenter.thresholds import moved, within
+from segmentd.segmenter.thresholds import PopulationTable, moved, within
 from segmenter_oracle.cases import PLACES, SEGMENTS, Case, Crowd, after_pass, as_of, at
 from segmenter_oracle.histories import Order, Person, frames
 from segmenter_oracle.inventor import CATALOGUE, Inventor
@@ -156,10 +156,11 @@ def changes_of_moves(number: int) -> int:
     case = Case(Crowd(number, PEOPLE), relative_rules(chooser, 8), segments={})
     changes = 0
     for name, subject in case.ruleset.relatives.items():
-        people, old = table_of(case.population(subject)), case.thresholds[name]
-        if old == "insufficient" or people.empty:
+        table, old = table_of(case.population(subject)), case.thresholds[name]
+        people = PopulationTable(table)
+        if old == "insufficient" or table.empty:
             continue
-        for new in chooser.choices([repr(float(value)) for value in people["value"]], k=2):
+        for new in chooser.choices([repr(float(value)) for value in table["value"]], k=2):
             cuts = {**case.thresholds, name: new}
             after = evaluate(case.ruleset, case.frames, at(case.now), cuts).members
             changed = case.decided.members.ne(after).any(axis="columns")

@@ -13,7 +13,7 @@ from segmentd.domain.segments import ExclusiveSet, Limit, Pin, Segment
 from segmentd.segmenter.evaluate import Decision, candidates, evaluate
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.ruleset import Ruleset, compile_segments
-from segmentd.segmenter.thresholds import threshold
+from segmentd.segmenter.thresholds import PopulationTable, threshold
 from segmenter_oracle.asking import cuts
 from segmenter_oracle.cases import PLACES, Crowd, after_pass, as_of, at
 from segmenter_oracle.deciding import decide
@@ -96,7 +96,7 @@ class Decisions:
         found = cuts(self.ruleset, known, at(self.now))
         table = candidates(self.ruleset, known, at(self.now), found).reset_index()
         limits = {
-            name: threshold(name, table.rename(columns={name: "value"}))
+            name: threshold(name, PopulationTable(table.rename(columns={name: "value"})))
             for name in self.ruleset.limits
         }
         return {**found, **limits}

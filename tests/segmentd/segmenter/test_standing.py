@@ -13,7 +13,7 @@ from segmentd.domain.segments import ExclusiveSet, Limit, Pin, Segment
 from segmentd.segmenter.evaluate import Decision, candidates, evaluate
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.ruleset import Ruleset, Shop, compile_segments
-from segmentd.segmenter.thresholds import threshold
+from segmentd.segmenter.thresholds import PopulationTable, threshold
 from segmenter_oracle.histories import Membership, Order, Person, frames
 
 NOW = datetime(2026, 7, 15, 12, tzinfo=UTC)
@@ -50,7 +50,10 @@ def decide(ruleset: Ruleset, people: Sequence[Person], now: datetime = NOW) -> D
 
 def cuts(ruleset: Ruleset, known: Frames, now: datetime = NOW) -> dict[str, str]:
     table = candidates(ruleset, known, now, {}).reset_index()
-    return {n: threshold(n, table.rename(columns={n: "value"})) for n in ruleset.limits}
+    return {
+        name: threshold(name, PopulationTable(table.rename(columns={name: "value"})))
+        for name in ruleset.limits
+    }
 
 
 def inside(decision: Decision, key: str = "vip") -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -10,7 +10,9 @@ import pytest
 
 from segmentd.segmenter.evaluate import values
 from segmentd.segmenter.ruleset import Shop, compile_rules
-from segmentd.segmenter.thresholds import limit_name, moved, threshold, within
+from segmentd.segmenter.thresholds import PopulationTable, limit_name, within
+from segmentd.segmenter.thresholds import moved as moved_of
+from segmentd.segmenter.thresholds import threshold as threshold_of
 from segmenter_oracle.asking import NOW, ask, instant
 from segmenter_oracle.histories import Order, Person, frames
 
@@ -29,6 +31,20 @@ def population(
             "last_order_at": [float(n) for n in last or [0] * count],
         }
     )
+
+
+def threshold(expression: str, table: pd.DataFrame) -> str:
+    return threshold_of(expression, PopulationTable(table))
+
+
+def moved(
+    expression: str,
+    old: str | None,
+    new: str,
+    table: pd.DataFrame,
+    factors: Collection[float] = (1.0,),
+) -> list[int]:
+    return moved_of(expression, old, new, PopulationTable(table), factors)
 
 
 def people(table: pd.DataFrame) -> list[Person]:
@@ -143,13 +159,13 @@ def test_values_are_what_thresholds_are_made_from() -> None:
     now = datetime.fromtimestamp(instant(NOW), UTC)
     table = values(ruleset, frames([Person(1, orders=[order]), Person(2)]), now)
     assert table.columns.to_list() == [
-        "MEDIAN average_order_value",
-        TOP10,
+        "average_order_value",
+        "amount_spent",
         "orders",
         "last_order_at",
     ]
     assert list(table.loc[1]) == [500, 400, 1, instant("2026-07-01T00:00:00")]
-    assert list(table.loc[2, ["orders", TOP10]]) == [0, 0]
+    assert list(table.loc[2, ["orders", "amount_spent"]]) == [0, 0]
     assert list(table.loc[2].isna()) == [True, False, False, True]
 
 
