@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from segmentd.sdk.contract import Source as Source
     from segmentd.sdk.contract import Stream as Stream
     from segmentd.sdk.contract import StreamKind as StreamKind
+    from segmentd.sdk.download import classify_range as classify_range
+    from segmentd.sdk.download import read_lines as read_lines
     from segmentd.sdk.http import Auth as Auth
     from segmentd.sdk.http import Classify as Classify
     from segmentd.sdk.http import HttpClient as HttpClient
@@ -86,6 +88,7 @@ _HOMES = {
         "Action Batch Capabilities Change Destination DestinationInfo Meter Outcome Receipt "
         "Rejection Runtime ShopInfo Source Stream StreamKind"
     ),
+    "segmentd.sdk.download": "classify_range read_lines",
     "segmentd.sdk.http": (
         "Auth Classify HttpClient HttpResponse Outgoing classify_status retry_after"
     ),

@@ -8,7 +8,8 @@ from __future__ import annotations
 import functools
 import logging
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -158,7 +159,6 @@ class HttpClient:
             )
             if self._auth:
                 self._auth(outgoing)
-            self._runtime.meter.requests += 1
             self._runtime.meter.writes += write
             response = self._exchange(outgoing)
             (classify or self._classify)(response)
@@ -169,36 +169,82 @@ class HttpClient:
         policy = self._retry if retry else RetryPolicy(attempts=1)
         return call(attempt, policy, self._runtime)
 
-    def _exchange(self, outgoing: Outgoing) -> HttpResponse:
+    @contextmanager
+    def download(
+        self, path: str, headers: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[HttpResponse, Iterator[bytes]]]:
+        """The head of an answer to GET, and its body, unpacked, in pieces of up to 64 KiB.
+
+        For files of any size, see ``download.read_lines``: neither retried nor paced nor limited
+        in size, and every piece has the runtime's whole timeout. ``path`` is taken as it is, with
+        the query of a signed address. Raises what ``request`` raises, within the block too.
+        """
+        path, _, query = path.partition("?")
+        given = {name.lower(): value for name, value in (headers or {}).items()}
+        outgoing = Outgoing("GET", self._base_url + path, {}, {**self._headers, **given}, None)
+        if self._auth:
+            self._auth(outgoing)
         redaction = Redaction.of(outgoing.headers, outgoing.params)
-        parts = urlsplit(outgoing.url)
+        with (
+            self._in_our_words(outgoing.url, redaction),
+            self._answer(outgoing, query) as response,
+        ):
+            head = self._response(outgoing, response, b"", redaction)
+            self._classify(head)
+            yield head, self._pieces(response)
+
+    @contextmanager
+    def _answer(self, outgoing: Outgoing, query: str) -> Iterator[httpx.Response]:
+        self._runtime.meter.requests += 1
+        self._deadline.begin(self._runtime.timeout)
+        url = f"{outgoing.url}?{query}" if query else outgoing.url
+        with self._client.stream(
+            outgoing.method, url, headers=outgoing.headers, content=outgoing.body
+        ) as response:
+            yield response
+
+    def _pieces(self, response: httpx.Response) -> Iterator[bytes]:
+        for piece in response.iter_bytes(65_536):
+            yield piece
+            self._deadline.begin(self._runtime.timeout)
+
+    @contextmanager
+    def _in_our_words(self, url: str, redaction: Redaction) -> Iterator[None]:
+        parts = urlsplit(url)
         place = f"{parts.hostname} {redaction(parts.path)}"
         try:
-            return self._send(outgoing, place, redaction)
+            yield
         except httpx.HTTPError as error:
             raise _network_error(error, place, self._runtime.timeout) from None
         except (httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
             raise ConfigError(f"{place}: no valid address ({type(error).__name__})") from None
 
-    def _send(self, outgoing: Outgoing, place: str, redaction: Redaction) -> HttpResponse:
+    def _exchange(self, outgoing: Outgoing) -> HttpResponse:
+        redaction = Redaction.of(outgoing.headers, outgoing.params)
+        with self._in_our_words(outgoing.url, redaction):
+            return self._send(outgoing, redaction)
+
+    def _send(self, outgoing: Outgoing, redaction: Redaction) -> HttpResponse:
         # spaces as %20, so that a signature over the parameters (OAuth 1.0a) fits what is sent
         query = urlencode(outgoing.params, quote_via=quote, safe="")
-        url = f"{outgoing.url}?{query}" if query else outgoing.url
         body = bytearray()
-        self._deadline.begin(self._runtime.timeout)
-        with self._client.stream(
-            outgoing.method, url, headers=outgoing.headers, content=outgoing.body
-        ) as response:
+        with self._answer(outgoing, query) as response:
             for chunk in response.iter_bytes(65_536):
                 body += chunk
                 if len(body) > self._max_body:
+                    head = self._response(outgoing, response, b"", redaction)
                     raise TransientError(
-                        f"{place}: the answer is larger than {self._max_body} bytes"
+                        f"{head.place}: the answer is larger than {self._max_body} bytes"
                     )
+        return self._response(outgoing, response, bytes(body), redaction)
+
+    def _response(
+        self, outgoing: Outgoing, response: httpx.Response, body: bytes, redaction: Redaction
+    ) -> HttpResponse:
         return HttpResponse(
             response.status_code,
             _headers(response),
-            bytes(body),
+            body,
             outgoing.url,
             self._runtime.now(),
             redaction,
