@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import text
 
 from segmentd.domain.cursor import Cursor, Window
+from segmentd.domain.memberships import Cause
 from segmentd.domain.records import Customer, Order, OrderLine, Record
 from segmentd.pipeline.ports import Lease, Saved
 from segmentd.sdk.contract import Rejection, ShopInfo
@@ -100,11 +101,20 @@ class Shop:
 
     def profiles(self) -> int:
         """How many profiles there are."""
-        return self.store.pending(NOW).profiles
+        ((count,),) = rows(self.store, "SELECT count(*) FROM profiles WHERE gone_at IS NULL")
+        return int(count)
 
     def dirty(self) -> set[int]:
         """Profiles that wait to be evaluated."""
         return set(self.store.pending(NOW).dirty)
+
+    def causes(self) -> dict[str, Cause]:
+        """Customer id of each profile that waits to be evaluated → why."""
+        found = rows(
+            self.store,
+            "SELECT p.customer_id, d.cause FROM dirty d JOIN profiles p USING (profile_id)",
+        )
+        return {customer_id: Cause(cause) for customer_id, cause in found}
 
     def clean(self) -> None:
         """As after a pass that changed nothing."""

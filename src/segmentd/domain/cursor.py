@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+BACKFILL = ":backfill"
+"""Behind the name of a stream: the key of a cursor that reads everything again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:

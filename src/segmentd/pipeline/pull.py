@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from segmentd.domain.cursor import Cursor, Window
+from segmentd.domain.cursor import BACKFILL, Cursor, Window
 from segmentd.domain.records import Gone
 from segmentd.pipeline.ports import Lease, PullPort
 from segmentd.sdk.contract import ShopInfo, Source, Stream, StreamKind
@@ -91,7 +91,7 @@ def backfill(
     name, source, store = reading.name, reading.source, reading.store
     info, summary = _greet(reading)
     for stream in source.streams:
-        key = f"{stream.name}:backfill"
+        key = stream.name + BACKFILL
         cursor = _backfill_cursor(store.cursor(name, key), since, info)
         done = _read(reading, stream, key, cursor)
         if since is None or stream.kind is StreamKind.SWEEP:

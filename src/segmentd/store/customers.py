@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from segmentd.domain.identity import email_key, tag_key
+from segmentd.domain.memberships import Cause
 from segmentd.domain.records import Customer
 from segmentd.segmenter.frames import pack
 from segmentd.store.bulk import Found
@@ -60,7 +61,16 @@ def save_customers(saving: Saving, customers: Mapping[str, Prepared[Customer]]) 
 
 def customer_rows(saving: Saving, ids: Sequence[str]) -> dict[str, int]:
     """Customer id → profile, for those that the store knows, gone or not."""
-    return {row.customer_id: row.profile_id for row in _stored(saving, list(ids))}
+    if not ids:
+        return {}
+    return dict(
+        saving.bulk.tuples(
+            "SELECT customer_id, profile_id FROM customers "
+            "WHERE source = ? AND customer_id IN (?*)",
+            saving.source,
+            list(ids),
+        )
+    )
 
 
 def add_empty_customers(saving: Saving, ids: Iterable[str]) -> dict[str, int]:
@@ -93,7 +103,7 @@ def remove_customers(saving: Saving, ids: list[str]) -> int:
         # whoever keeps values in memory must read them anew
         bulk.take("relative", 1)
     saving.mark_touched(profiles)
-    saving.dirty.update(profiles)
+    saving.mark(profiles, Cause.PROFILE)
     return len(profiles)
 
 
@@ -185,6 +195,7 @@ def _number(saving: Saving, changes: list[_Change]) -> None:
                 merge_profiles(saving, guest, change.profile_id)
         elif guest is not None:
             change.profile_id = guest
+            saving.mark([guest], Cause.MERGE)
         else:
             homeless.append(change)
     first = saving.bulk.take("profiles", len(homeless)) if homeless else 0
@@ -227,7 +238,9 @@ def _write(saving: Saving, changes: list[_Change]) -> None:
             change.row_id, source, c.id, profile_id, 0, c.email, key,
             pack(map(tag_key, c.tags)), instant(c.updated_at), None, change.prepared.hash,
         ))  # fmt: skip
-        saving.dirty.add(profile_id)
     saving.bulk.upsert("profiles", PROFILE_COLUMNS, profiles)
     saving.bulk.upsert("customers", CUSTOMER_COLUMNS, customers)
-    save_traits(saving, {change.profile_id: change.record.traits for change in changes})
+    saving.mark((change.profile_id for change in changes), Cause.PROFILE)
+    altered = save_traits(saving, {change.profile_id: change.record.traits for change in changes})
+    known = {change.profile_id for change in changes if change.stored is not None}
+    saving.mark(altered & known, Cause.TRAIT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from segmentd.domain.memberships import Cause
 from segmentd.domain.records import Order
 from segmentd.store.customers import remove_customers
 from segmentd.store.guests import owners
@@ -42,5 +43,5 @@ def remove_accounts(saving: Saving, ids: list[str]) -> int:
             f"UPDATE {table} SET profile_id = ? WHERE profile_id = ? AND order_id = ?",  # noqa: S608
             moves,
         )
-    saving.dirty.update(profile_id for profile_id, _, _ in moves)
+    saving.mark((profile_id for profile_id, _, _ in moves), Cause.ORDER)
     return removed

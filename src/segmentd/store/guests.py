@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from segmentd.domain.memberships import Cause
 from segmentd.domain.records import Order
 from segmentd.store.bulk import Found
 from segmentd.store.customers import (
@@ -113,7 +114,7 @@ def _write(saving: Saving, guests: list[_Guest]) -> None:
         guest.profile_id = profile_id
     saving.bulk.upsert("profiles", PROFILE_COLUMNS, [_profile(saving, g) for g in guests])
     saving.bulk.upsert("customers", CUSTOMER_COLUMNS, [_customer(saving, g) for g in guests])
-    saving.dirty.update(guest.profile_id for guest in guests)
+    saving.mark((guest.profile_id for guest in guests), Cause.PROFILE)
 
 
 def _profile(saving: Saving, guest: _Guest) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from segmentd.domain.memberships import Cause
 from segmentd.store.saving import Saving
 
 _MOVED = ("customers", "orders", "order_lines", "refunds", "events", "ledger")
@@ -40,5 +41,5 @@ def merge_profiles(saving: Saving, old: int, new: int) -> None:
     for table in _DROPPED:
         bulk.execute(f"DELETE FROM {table} WHERE profile_id = ?", old)  # noqa: S608
     saving.mark_touched([new])
-    saving.dirty.discard(old)
-    saving.dirty.add(new)
+    saving.dirty.pop(old, None)
+    saving.mark([new], Cause.MERGE)

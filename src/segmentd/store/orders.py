@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from segmentd.domain.memberships import Cause
 from segmentd.domain.records import Order
 from segmentd.segmenter.frames import pack
 from segmentd.store.bulk import Found
-from segmentd.store.content import Prepared, is_older
+from segmentd.store.content import Prepared, clean, is_older, is_only_refunded
 from segmentd.store.customers import address_key
 from segmentd.store.guests import owners
 from segmentd.store.products import product_ids
 from segmentd.store.saving import Saving
 from segmentd.store.tables import NOBODY
 
+Row = tuple[Any, ...]
+
+_SHARED = ("profile_id", "order_id", "placed_at", "cancelled_at", "counted", "fx_missing")
 _ORDERS = (
-    "order_id", "source", "remote_id", "profile_id", "customer_id", "email_key", "placed_at",
-    "updated_at", "cancelled_at", "counted", "fx_missing", "total", "currency", "discount", "paid",
-    "test", "status", "channel", "country", "discount_codes", "region", "city", "tags", "gone_at",
-    "hash",
+    *_SHARED, "source", "remote_id", "customer_id", "email_key", "updated_at", "total", "currency",
+    "discount", "paid", "test", "status", "channel", "country", "discount_codes", "region", "city",
+    "tags", "gone_at", "hash",
 )  # fmt: skip
-_LINES = (
-    "profile_id", "order_id", "line", "placed_at", "cancelled_at", "counted", "fx_missing",
-    "product_id", "quantity", "amount", "discount",
-)  # fmt: skip
-_REFUNDS = (
-    "profile_id", "order_id", "refund", "created_at", "amount", "placed_at", "cancelled_at",
-    "counted", "fx_missing",
-)  # fmt: skip
+_LINES = (*_SHARED, "line", "product_id", "quantity", "amount", "discount")
+_REFUNDS = (*_SHARED, "refund", "created_at", "amount")
 
 _SHORT, _LONG = 60, 960
 """Characters of texts and bytes of lists that stand in an index: PostgreSQL takes 2,704 bytes for
@@ -40,21 +36,13 @@ def save_orders(saving: Saving, orders: Mapping[str, Prepared[Order]]) -> None:
     """Write what is new or changed, whole; the profile it belonged to becomes dirty too."""
     if not orders:
         return
-    stored = {
-        row.remote_id: row
-        for row in saving.bulk.rows(
-            "SELECT remote_id, order_id, profile_id, updated_at, gone_at, hash FROM orders "
-            "WHERE source = ? AND remote_id IN (?*)",
-            saving.source,
-            list(orders),
-        )
-    }
+    stored = _stored(saving, list(orders))
     changed = [p for key, p in orders.items() if _changed(saving, p, stored.get(key))]
     saving.written += len(changed)
     saving.unchanged += len(orders) - len(changed)
     if changed:
         _clear(saving, [row for p in changed if (row := stored.get(p.record.id)) is not None])
-        _write(saving, changed, {key: row.order_id for key, row in stored.items()})
+        _write(saving, changed, stored)
 
 
 def remove_orders(saving: Saving, ids: list[str]) -> int:
@@ -66,6 +54,8 @@ def remove_orders(saving: Saving, ids: list[str]) -> int:
         ids,
     )
     _clear(saving, rows)
+    owners_before = (row.profile_id for row in rows if row.profile_id is not None)
+    saving.mark(owners_before, Cause.ORDER)
     saving.bulk.execute(
         "UPDATE orders SET gone_at = ?, profile_id = NULL WHERE order_id IN (?*)",
         saving.bulk.instant(saving.now),
@@ -74,12 +64,26 @@ def remove_orders(saving: Saving, ids: list[str]) -> int:
     return len(rows)
 
 
+def _stored(saving: Saving, ids: list[str]) -> dict[str, Found]:
+    rows = saving.bulk.rows(
+        "SELECT remote_id, order_id, profile_id, updated_at, gone_at, hash, status FROM orders "
+        "WHERE source = ? AND remote_id IN (?*)",
+        saving.source,
+        ids,
+    )
+    return {row.remote_id: row for row in rows}
+
+
 def _changed(saving: Saving, prepared: Prepared[Order], stored: Found | None) -> bool:
     if stored is None or stored.gone_at is not None:
         return True
     if is_older(saving.bulk.instant(prepared.record.updated_at), stored.updated_at):
         return False
-    return bool(stored.hash != prepared.hash)
+    return bool(stored.hash != prepared.hash or stored.status != _status(prepared.record))
+
+
+def _status(order: Order) -> str | None:
+    return None if order.status is None else clean(order.status)
 
 
 def _clear(saving: Saving, rows: Sequence[Found]) -> None:
@@ -89,38 +93,40 @@ def _clear(saving: Saving, rows: Sequence[Found]) -> None:
             f"DELETE FROM {table} WHERE profile_id = ? AND order_id = ?",  # noqa: S608
             keys,
         )
-    saving.dirty.update(profile_id for profile_id, _ in keys)
 
 
-@dataclass(slots=True)
-class _Facts:
-    """What is repeated with each line and refund, in the order of the columns."""
+def _mark(saving: Saving, prepared: Prepared[Order], owner: int | None, row: Found | None) -> None:
+    """Whose facts differ now: of a status alone nobody's."""
+    if row is None:
+        before, cause = None, Cause.ORDER
+    elif row.profile_id != owner or row.gone_at is not None:
+        before, cause = row.profile_id, Cause.ORDER
+    elif row.hash == prepared.hash:
+        return
+    else:
+        refunded = is_only_refunded(row.hash, prepared.hash)
+        before, cause = None, Cause.REFUND if refunded else Cause.ORDER
+    saving.mark((profile for profile in (before, owner) if profile is not None), cause)
 
-    profile_id: int | None
-    order_id: int
-    placed_at: Any
-    cancelled_at: Any
-    counted: int
-    fx_missing: int
 
-
-def _write(saving: Saving, changed: list[Prepared[Order]], known: Mapping[str, int]) -> None:
-    new = sum(p.record.id not in known for p in changed)
+def _write(saving: Saving, changed: list[Prepared[Order]], stored: Mapping[str, Found]) -> None:
+    new = sum(p.record.id not in stored for p in changed)
     numbers = iter(range(first := saving.bulk.take("orders", new), first + new) if new else ())
     currency = _currency(saving)
     profiles = owners(saving, [p.record for p in changed])
     products = product_ids(saving, (line for p in changed for line in p.record.lines))
-    added: list[tuple[Any, ...]] = []
-    altered: list[tuple[Any, ...]] = []
-    lines: list[tuple[Any, ...]] = []
-    refunds: list[tuple[Any, ...]] = []
+    added: list[Row] = []
+    altered: list[Row] = []
+    lines: list[Row] = []
+    refunds: list[Row] = []
     for prepared, profile_id in zip(changed, profiles, strict=True):
         order = prepared.record
-        number = known.get(order.id) or next(numbers)
+        before = stored.get(order.id)
+        number = next(numbers) if before is None else before.order_id
         facts = _facts(saving, order, profile_id, number, currency)
-        (altered if order.id in known else added).append(_order(saving, prepared, facts))
+        (added if before is None else altered).append(_order(saving, prepared, facts))
+        _mark(saving, prepared, profile_id, before)
         if profile_id is not None:
-            saving.dirty.add(profile_id)
             _add_lines(lines, order, facts, products)
             _add_refunds(saving, refunds, order, facts)
     saving.bulk.insert("orders", _ORDERS, added)
@@ -136,47 +142,40 @@ def _currency(saving: Saving) -> str | None:
 
 def _facts(
     saving: Saving, order: Order, profile_id: int | None, order_id: int, currency: str | None
-) -> _Facts:
+) -> Row:
+    """What is repeated with each line and refund: the columns ``_SHARED``."""
     instant = saving.bulk.instant
-    foreign = currency is not None and order.currency != currency
-    return _Facts(
+    return (
         profile_id,
         order_id,
         instant(order.placed_at),
         instant(order.cancelled_at),
-        int(order.paid and not order.test),
-        int(foreign),
+        1 if order.paid and not order.test else 0,
+        0 if currency is None or order.currency == currency else 1,
     )
 
 
-def _order(saving: Saving, prepared: Prepared[Order], facts: _Facts) -> tuple[Any, ...]:
+def _order(saving: Saving, prepared: Prepared[Order], facts: Row) -> Row:
     o = prepared.record
     return (
-        facts.order_id, saving.source, o.id, facts.profile_id, o.customer_id, address_key(o.email),
-        facts.placed_at, saving.bulk.instant(o.updated_at), facts.cancelled_at, facts.counted,
-        facts.fx_missing, o.total, o.currency, o.discount, int(o.paid), int(o.test), o.status,
-        (o.channel or "")[:_SHORT], (o.country or "")[:_SHORT], _short_list(o.discount_codes),
-        o.region, o.city, _short_list(o.tags), None, prepared.hash,
+        *facts, saving.source, o.id, o.customer_id, address_key(o.email),
+        saving.bulk.instant(o.updated_at), o.total, o.currency, o.discount, int(o.paid),
+        int(o.test), _status(o), (o.channel or "")[:_SHORT], (o.country or "")[:_SHORT],
+        _short_list(o.discount_codes), o.region, o.city, _short_list(o.tags), None, prepared.hash,
     )  # fmt: skip
 
 
 def _add_lines(
-    rows: list[tuple[Any, ...]], order: Order, facts: _Facts, products: Mapping[str | None, int]
+    rows: list[Row], order: Order, facts: Row, products: Mapping[str | None, int]
 ) -> None:
-    rows += [
-        (facts.profile_id, facts.order_id, number, facts.placed_at, facts.cancelled_at,
-         facts.counted, facts.fx_missing, products.get(line.product_id, NOBODY), line.quantity,
-         line.amount, line.discount)
-        for number, line in enumerate(order.lines)
-    ]  # fmt: skip
+    for number, line in enumerate(order.lines):
+        product_id = products.get(line.product_id, NOBODY)
+        rows.append((*facts, number, product_id, line.quantity, line.amount, line.discount))
 
 
-def _add_refunds(saving: Saving, rows: list[tuple[Any, ...]], order: Order, facts: _Facts) -> None:
-    rows += [
-        (facts.profile_id, facts.order_id, number, saving.bulk.instant(refund.created_at),
-         refund.amount, facts.placed_at, facts.cancelled_at, facts.counted, facts.fx_missing)
-        for number, refund in enumerate(order.refunds)
-    ]  # fmt: skip
+def _add_refunds(saving: Saving, rows: list[Row], order: Order, facts: Row) -> None:
+    for number, refund in enumerate(order.refunds):
+        rows.append((*facts, number, saving.bulk.instant(refund.created_at), refund.amount))
 
 
 def _short_list(elements: list[str]) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from segmentd.domain.memberships import Cause
 from segmentd.domain.records import OrderLine, Product
 from segmentd.segmenter.frames import pack
-from segmentd.store.content import LONGEST_ID, Prepared, is_older
+from segmentd.store.content import LONGEST_ID, Prepared, clean, is_older
 from segmentd.store.saving import Saving
 
 _COLUMNS = (
@@ -37,26 +38,27 @@ def save_products(saving: Saving, products: Mapping[str, Prepared[Product]]) -> 
     ids = dict(zip((p.record.id for p in new), _new_ids(saving, len(new)), strict=True))
     known = {key: row.product_id for key, row in stored.items()}
     _write(saving, changed, {**known, **ids})
-    saving.dirty |= _buyers(saving, [known[p.record.id] for p in changed if p.record.id in known])
+    altered = [
+        row.product_id
+        for p in changed
+        if (row := stored.get(p.record.id)) is not None and row.hash != p.hash
+    ]
+    saving.mark(_buyers(saving, altered), Cause.PRODUCT)
 
 
 def product_ids(saving: Saving, lines: Iterable[OrderLine]) -> dict[str | None, int]:
     """Remote id → ours for every product that the lines name; unknown ones are entered."""
-    named = {
-        line.product_id: line
-        for line in lines
-        if line.product_id and len(line.product_id) <= LONGEST_ID
-    }
+    named = {line.product_id: line for line in lines}
+    named = {key: line for key, line in named.items() if key and len(key) <= LONGEST_ID}
     if not named:
         return {}
-    found: dict[str | None, int] = {
-        row.remote_id: row.product_id
-        for row in saving.bulk.rows(
+    found: dict[str | None, int] = dict(
+        saving.bulk.tuples(
             "SELECT remote_id, product_id FROM products WHERE source = ? AND remote_id IN (?*)",
             saving.source,
             list(named),
         )
-    }
+    )
     missing = [line for key, line in named.items() if key not in found]
     for line, product_id in zip(missing, _new_ids(saving, len(missing)), strict=True):
         found[line.product_id] = product_id
@@ -64,12 +66,17 @@ def product_ids(saving: Saving, lines: Iterable[OrderLine]) -> dict[str | None, 
         "products",
         _COLUMNS,
         [
-            (found[line.product_id], saving.source, line.product_id, line.title, None, line.vendor,
-             "", "", None, None, None, None, b"")
+            (found[line.product_id], saving.source, line.product_id, _clean(line.title), None,
+             _clean(line.vendor), "", "", None, None, None, None, b"")
             for line in missing
         ],
     )  # fmt: skip
     return found
+
+
+def _clean(text: str | None) -> str | None:
+    """Of a line no more is hashed than is kept with it, so nobody has looked at this yet."""
+    return None if text is None else clean(text)
 
 
 def remove_products(saving: Saving, ids: list[str]) -> int:

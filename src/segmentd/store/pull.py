@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from segmentd.domain.cursor import Cursor, Window
+from segmentd.domain.cursor import BACKFILL, Cursor, Window
+from segmentd.domain.memberships import Cause
 from segmentd.domain.records import Record
 from segmentd.pipeline.ports import Lease, Saved
 from segmentd.sdk.contract import Rejection, ShopInfo
@@ -79,12 +80,13 @@ class PullStore:
         """Upsert, mark the touched profiles dirty, store the cursor: one transaction."""
         batch = prepare(records)
         with self._database.write(lease) as connection:
-            saving = Saving(Bulk(connection, sqlite=self._database.sqlite), source, now)
+            bulk = Bulk(connection, sqlite=self._database.sqlite)
+            saving = Saving(bulk, source, now, imported=stream.endswith(BACKFILL))
             save_products(saving, batch.products)
             save_customers(saving, batch.customers)
             save_orders(saving, batch.orders)
             _remove_gone(saving, batch)
-            kind = stream.partition(":")[0]
+            kind = stream.removesuffix(BACKFILL)
             accept(saving.bulk, f"source:{source}", kind, _ids(batch))
             reject(saving.bulk, f"source:{source}", kind, [*rejected, *batch.refused], now)
             _save_cursor(saving.bulk, source, stream, cursor)
@@ -155,7 +157,7 @@ def _judge_currency(saving: Saving, currency: str) -> None:
             f"WHERE o.order_id = {table}.order_id) WHERE profile_id IN (?*)",
             profiles,
         )
-    saving.dirty.update(profiles)
+    saving.mark(profiles, Cause.ORDER)
     saving.mark_dirty()
 
 

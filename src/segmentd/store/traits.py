@@ -9,18 +9,19 @@ from segmentd.store.saving import Saving
 _COLUMNS = ("profile_id", "name", "value", "source", "at", "expires_at")
 
 
-def save_traits(saving: Saving, traits: Mapping[int, Mapping[str, str]]) -> None:
-    """Profile → its traits by this source: what is no longer among them is deleted."""
+def save_traits(saving: Saving, traits: Mapping[int, Mapping[str, str]]) -> set[int]:
+    """Profile → its traits by this source: what is no longer among them is deleted.
+
+    Returns the profiles of which a trait came, changed or went.
+    """
     stored = _stored(saving, list(traits))
     wanted = {
         (profile_id, name): value
         for profile_id, named in traits.items()
         for name, value in named.items()
     }
-    saving.bulk.execute_many(
-        "DELETE FROM traits WHERE profile_id = ? AND name = ?",
-        sorted(stored.keys() - wanted.keys()),
-    )
+    dropped = sorted(stored.keys() - wanted.keys())
+    saving.bulk.execute_many("DELETE FROM traits WHERE profile_id = ? AND name = ?", dropped)
     at = saving.bulk.instant(saving.now)
     rows = [
         (*key, value, saving.source, at, None)
@@ -28,6 +29,7 @@ def save_traits(saving: Saving, traits: Mapping[int, Mapping[str, str]]) -> None
         if stored.get(key) != value
     ]
     saving.bulk.upsert("traits", _COLUMNS, rows)
+    return {key[0] for key in dropped} | {row[0] for row in rows}
 
 
 def remove_traits(saving: Saving, profile_ids: list[int]) -> None:
