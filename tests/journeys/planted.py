@@ -65,7 +65,7 @@ def _dirty_marks_before_memberships() -> None:
     right = Store.publish
 
     def wrong(self: Store, lease: Any, outcome: Pass, now: Any) -> Any:
-        nothing = Pass([], [], outcome.segments, outcome.thresholds, outcome.token)
+        nothing = Pass([], outcome.segments, outcome.thresholds, outcome.token)
         right(self, lease, nothing, now)
         with _exposed():
             return right(self, lease, outcome, now)

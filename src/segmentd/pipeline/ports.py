@@ -22,7 +22,9 @@ from segmentd.sdk.contract import Receipt, Rejection, ShopInfo
 if TYPE_CHECKING:
     import pandas as pd
 
+    from segmentd.segmenter.evaluate import Decision
     from segmentd.segmenter.frames import Frames
+    from segmentd.segmenter.thresholds import Population
 
 T = TypeVar("T")
 
@@ -114,23 +116,19 @@ class Pending:
     """With what changed; ascending."""
     due: Sequence[int]
     profiles: int
-    """All profiles there are."""
+    """About how many profiles there are, and never fewer."""
     token: int
     """Marks of dirtiness up to this one are covered; later ones stay."""
 
 
 @dataclass(slots=True)
-class Evaluated:
-    """The outcome for a partition of profiles, ready to be stored.
+class Part:
+    """What was decided for some profiles."""
 
-    All have the index ``profile_id``. ``members``: one boolean column per segment key. ``due``:
-    float64 epoch seconds, NaN for never. ``lapsing``: for each segment with grace a float64 column,
-    the instant since which somebody is a member only by grace, NaN for everybody else.
-    """
-
-    members: pd.DataFrame
-    due: pd.Series[float]
-    lapsing: pd.DataFrame
+    asked: Sequence[int]
+    """The profiles that were to be decided: a ``range`` for all that there are in it."""
+    decision: Decision
+    """By all segments, or by some of them."""
 
 
 class FactsPort(Protocol):
@@ -186,23 +184,22 @@ class SegmentPort(FactsPort, Protocol):
     def save_values(self, lease: Lease, values: pd.DataFrame) -> None:
         """Store what store-relative thresholds of a partition are computed from.
 
-        Index ``profile_id``; float64 columns named by the thresholds, plus ``orders`` and
+        Index ``profile_id``; float64 columns named by ``Ruleset.value_of``, plus ``orders`` and
         ``last_order_at`` for breaking ties.
         """
 
-    def values(self, expression: str) -> pd.DataFrame:
-        """All stored values of one expression: ``profile_id, value, orders, last_order_at``, of
-        profiles with at least one counted order; of the cut of a limited segment, of all that have
-        a value."""
+    def population(self, name: str) -> Population:
+        """Who has a value of that name (see ``Ruleset.value_of``), as stored now: of a subject the
+        profiles with at least one counted order, of a limited segment all that have a value."""
 
     def publish(self, lease: Lease, outcome: Pass, now: datetime) -> tuple[int, int]:
         """Store the outcome of a whole pass in ONE transaction; returns (entered, left).
 
-        Memberships with their grace, history and due instants of the evaluated profiles, written
-        only where they differ; profiles that were asked for but are not among the evaluated (gone)
-        lose theirs; memberships of segments that are configured no more end (cause RULE); rule
-        texts with their versions and the thresholds are kept; dirty marks up to ``outcome.token``
-        are cleared.
+        Memberships with their grace, history and due instants of the decided profiles, written
+        only where they differ; profiles that were asked for but are not decided (gone) lose theirs;
+        where only some segments were decided, the due instant is the earlier of the stored and the
+        new; memberships of segments that are configured no more end (cause RULE); rule texts with
+        their versions and the thresholds are kept; dirty marks up to ``outcome.token`` are cleared.
         """
 
 
@@ -210,9 +207,7 @@ class SegmentPort(FactsPort, Protocol):
 class Pass:
     """What one pass over some or all profiles found."""
 
-    asked: Sequence[int] | None
-    """The profiles that were to be evaluated; None: all there are."""
-    evaluated: Sequence[Evaluated]
+    parts: Sequence[Part]
     segments: Sequence[Segment]
     thresholds: Mapping[str, str]
     token: int
@@ -279,9 +274,9 @@ class PushPort(Protocol):
 
 
 __all__ = [
-    "Evaluated",
     "Lease",
     "LeasePort",
+    "Part",
     "Pass",
     "Pending",
     "PullPort",

@@ -1,36 +1,38 @@
 """Segment: decide who belongs to which segment now, and publish the differences.
 
-The same evaluation serves a few changed profiles, read in this process, and all of them, read
-range by range in workers. What is fitted to the store, store-relative values (percentile cuts,
-means) and the cuts of limited segments are computed in steps of their own and then frozen for the
-pass; when one moves, the profiles between the old and the new value are evaluated too.
+A pass decides the profiles that are dirty or due by all rules, read in this process, and everybody
+by the rules that were edited, read range by range in workers; a full pass is one that takes all
+rules for edited. What is fitted to the store, store-relative values (percentile cuts, means) and
+the cuts of limited segments are computed in steps of their own and then frozen for the pass; when
+one moves, the profiles between the old and the new value are decided too. All that a pass found is
+published in one transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import TypeVar
 
 from segmentd.domain.memberships import Cause
 from segmentd.domain.segments import Segment
-from segmentd.pipeline.ports import Evaluated, FactsPort, Lease, Pass, Pending, SegmentPort
-from segmentd.segmenter import evaluate as evaluation
-from segmentd.segmenter.fitted import HABITS, bound, fit, fitted_before, habits, outdated
+from segmentd.pipeline.ports import FactsPort, Lease, Part, Pass, Pending, SegmentPort
+from segmentd.segmenter.evaluate import Values, candidates, evaluate, values
+from segmentd.segmenter.fitted import HABITS, bound, fit, fitted_before, habits, outdated, refitted
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.ruleset import Ruleset
-from segmentd.segmenter.thresholds import moved, threshold
+from segmentd.segmenter.thresholds import moved, threshold, value_name
 
 T = TypeVar("T")
 Range = tuple[int, int]
 """The first and the last profile."""
-Step = tuple[Sequence[str], Callable[[Frames], evaluation.Values]]
-"""Names of thresholds, and how the values that they are made from are computed."""
 
 CHUNK = 5_000
 """Profiles read at once in this process."""
+KEPT = 4 * CHUNK
+"""Of so many the facts are kept for the next step of the same pass."""
 RANGE = 25_000
 """Profiles read at once by a worker."""
 FULL_FLOOR = 5_000
@@ -49,28 +51,12 @@ class SegmentSummary:
     entered: int
     left: int
     full: bool
+    """Whether everybody was looked at."""
     edited: Sequence[str] = ()
     insufficient_data: bool = False
     """Not evaluated: a source has not been read to its end even once."""
     warnings: Sequence[str] = ()
     """Sentences on pins of customers who are not known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Passing:
-    """What every step of one pass needs."""
-
-    store: SegmentPort
-    lease: Lease
-    segments: Sequence[Segment]
-    ruleset: Ruleset
-    now: datetime
-    progress: Progress
-    pending: Pending
-    stored: Mapping[str, str]
-    """The thresholds of the pass before."""
-    back: bool
-    """Whether the pass before was at a later time."""
 
 
 def segment(
@@ -84,43 +70,48 @@ def segment(
     complete: bool,
     full: bool = False,
 ) -> SegmentSummary:
-    """Evaluate the dirty and the due profiles, or all of them after an edit or when ``full``.
+    """Decide the dirty and the due profiles, and everybody by edited rules or when ``full``.
 
-    Also all of them if ``now`` lies before that of the last pass, as due instants only look ahead,
-    and if something must be fitted to the store. ``ruleset``: the segments, compiled.
+    Everybody also if ``now`` lies before that of the last pass, as due instants only look ahead,
+    and by rules with a value that was fitted anew. ``ruleset``: the segments, compiled. Writes
+    nothing where nothing is to be decided.
     """
     if not complete:
         return SegmentSummary(0, 0, 0, full=False, insufficient_data=True)
     found = store.known(ruleset.customers)
     ruleset = ruleset.pinning(found)
     segments = [replace(s, terms=ruleset.terms(s.key)) for s in segments]
-    pending, stored, before = store.pending(now), store.thresholds(), store.evaluated_at()
-    back = before is not None and now < before
-    passing = Passing(store, lease, segments, ruleset, now, progress, pending, stored, back)
     edited = _edited(store.versions(), segments)
-    unfitted = outdated(ruleset, stored, store.fitted_at(), now)
-    if full or edited or unfitted or back or _worth_a_full_pass(pending):
-        outcome = _full_pass(passing, unfitted)
-        outcome.edited = ruleset.depending(edited)
-    else:
-        outcome = _partial_pass(passing)
-    outcome.pinned = ruleset.pinned(now)
-    entered, left = store.publish(lease, outcome, now)
-    return SegmentSummary(
-        sum(len(part.due) for part in outcome.evaluated),
-        entered,
-        left,
-        full=outcome.asked is None,
-        edited=sorted(edited),
-        warnings=list(_unknown(segments, found)),
+    passing = _Passing(store, lease, ruleset, now, progress, store.pending(now), store.thresholds())
+    unfitted = outdated(ruleset, passing.stored, store.fitted_at(), now)
+    everybody = full or passing.back or _worth_a_full_pass(passing.pending)
+    summary = SegmentSummary(
+        0, 0, 0, full=False, edited=sorted(edited), warnings=list(_unknown(segments, found))
     )
-
-
-def evaluate_frames(
-    ruleset: Ruleset, frames: Frames, now: datetime, thresholds: Mapping[str, str]
-) -> Evaluated:
-    """Decide for one partition."""
-    return Evaluated(*evaluation.evaluate(ruleset, frames, now, thresholds))
+    if not (passing.causes or edited or unfitted or everybody):
+        return summary
+    passing.fit(unfitted)
+    passing.choose(ruleset.keys if everybody else edited)
+    passing.place_cuts()
+    outcome = Pass(
+        passing.decide(),
+        segments,
+        passing.thresholds,
+        passing.pending.token,
+        edited=ruleset.depending(edited),
+        causes=passing.causes,
+        otherwise=passing.otherwise,
+        pinned=ruleset.pinned(now),
+        fitted=bool(unfitted) and set(unfitted) == ruleset.fitted,
+    )
+    entered, left = store.publish(lease, outcome, now)
+    return replace(
+        summary,
+        evaluated=_evaluated(outcome.parts),
+        entered=entered,
+        left=left,
+        full=bool(passing.scope),
+    )
 
 
 def each_range(
@@ -143,6 +134,13 @@ def _edited(stored: Mapping[str, str], segments: Sequence[Segment]) -> frozenset
     return frozenset(changed | (stored.keys() - current.keys()))
 
 
+def _evaluated(parts: Sequence[Part]) -> int:
+    """How many profiles were looked at: everybody, if some rules were decided for everybody."""
+    single = sum(len(part.decision.due) for part in parts if not isinstance(part.asked, range))
+    everybody = sum(len(part.decision.due) for part in parts if isinstance(part.asked, range))
+    return everybody or single
+
+
 def _unknown(segments: Sequence[Segment], found: Mapping[str, object]) -> Iterator[str]:
     for each in segments:
         for pin in each.pins:
@@ -155,112 +153,183 @@ def _worth_a_full_pass(pending: Pending) -> bool:
     return count > max(FULL_FLOOR, FULL_SHARE * pending.profiles)
 
 
-def _partial_pass(passing: Passing) -> Pass:
-    pending, store = passing.pending, passing.store
-    causes = dict.fromkeys(pending.due, Cause.TIME)
-    causes.update(pending.dirty)
-    thresholds = fitted_before(passing.ruleset, passing.stored)
-    passing = replace(passing, ruleset=bound(passing.ruleset, thresholds))
-    for names, compute in _steps(passing, thresholds) if causes else ():
-        for part in _chunks(sorted(causes)):
-            store.save_values(passing.lease, compute(store.frames(part, passing.ruleset.needs)))
-        thresholds.update(_thresholds(passing, names))
-        for profile in _between(passing, names, thresholds):
-            causes.setdefault(profile, Cause.THRESHOLD)
-    asked = sorted(causes)
-    evaluated = list(_evaluate(passing, asked, thresholds))
-    kept = thresholds if asked else passing.stored
-    return Pass(asked, evaluated, passing.segments, kept, pending.token, causes=causes)
+@dataclass
+class _Passing:
+    """One pass on its way."""
+
+    store: SegmentPort
+    lease: Lease
+    ruleset: Ruleset
+    now: datetime
+    progress: Progress
+    pending: Pending
+    stored: Mapping[str, str]
+    """The thresholds of the pass before."""
+    thresholds: dict[str, str] = field(default_factory=dict)
+    """Those of this one, as far as they are known."""
+    scope: frozenset[str] = frozenset()
+    """The segments that are decided for everybody."""
+
+    def __post_init__(self) -> None:
+        self.causes = {**dict.fromkeys(self.pending.due, Cause.TIME), **self.pending.dirty}
+        """The profiles that are decided by all rules."""
+        self.thresholds.update(fitted_before(self.ruleset, self.stored))
+        self._picked = _Picked(self.store, self.ruleset.needs)
+
+    @cached_property
+    def back(self) -> bool:
+        """Whether the pass before was at a later time."""
+        before = self.store.evaluated_at()
+        return before is not None and self.now < before
+
+    @property
+    def whole(self) -> bool:
+        """Whether everybody is decided by all rules."""
+        return self.scope == frozenset(self.ruleset.keys)
+
+    @property
+    def otherwise(self) -> Cause:
+        """Why those change whom nothing else made change."""
+        if self.back:
+            return Cause.TIME
+        current = self.thresholds
+        differs = any(self.stored.get(name, value) != value for name, value in current.items())
+        return Cause.THRESHOLD if differs else Cause.DATA
+
+    def fit(self, variables: Sequence[str]) -> None:
+        """Fit values to the store, and put all that are fitted into the rules."""
+        if variables:
+            shop = self.ruleset.shop
+            parts = self._everybody(HABITS, partial(habits, shop, now=self.now))
+            prices = self.store.prices()
+            self.thresholds.update(fit(variables, parts, prices, shop.currency, self.stored))
+
+    def choose(self, edited: Iterable[str]) -> None:
+        """Say which segments are to be decided for everybody."""
+        ruleset = self.ruleset
+        again = refitted(ruleset, self.stored, self.thresholds)
+        unknown = {key for key in ruleset.keys if ruleset.thresholds(key) - self.stored.keys()}
+        self.scope = ruleset.affected({*edited, *again, *unknown})
+        self.ruleset = bound(ruleset, self.thresholds)
+        self._picked = _Picked(self.store, self.ruleset.needs)
+        self._pick()
+
+    def place_cuts(self) -> None:
+        """Compute what is computed of everybody before anybody is decided: values that need no
+        threshold, then those that need them."""
+        compute = partial(values, now=self.now)
+        self._place(self.ruleset.expressions, lambda rules: rules.value_needs, compute)
+        rank = partial(candidates, now=self.now, thresholds=self.thresholds)
+        self._place(tuple(self.ruleset.limits), lambda rules: rules.needs, rank)
+
+    def decide(self) -> list[Part]:
+        """What the pass found."""
+        decide = partial(evaluate, now=self.now, thresholds=self.thresholds)
+        parts = []
+        for asked, frames in self._picked:
+            parts.append(Part(asked, decide(self.ruleset, frames)))
+            self.progress(sum(len(part.asked) for part in parts), len(self.causes))
+        if self.scope:
+            among = self.ruleset.restricted(self.scope)
+            chosen = [key for key in self.ruleset.keys if key in self.scope]
+            decisions = self._everybody(among.needs, partial(decide, among))
+            for (low, high), decision in zip(self._ranges, decisions, strict=True):
+                parts.append(Part(range(low, high + 1), decision.only(chosen)))
+        if self.back and self.ruleset.remembered:
+            _look_again(parts, self.now)
+        return parts
+
+    def _place(
+        self,
+        names: Sequence[str],
+        needs: Callable[[Ruleset], frozenset[str]],
+        compute: Callable[[Ruleset, Frames], Values],
+    ) -> None:
+        """Bring the values behind some cuts up to date, and place the cuts anew."""
+        fresh = {name for name in names if self._is_fresh(name)}
+        if fresh:
+            among = self.ruleset.restricted(
+                key for key in self.ruleset.keys if self.ruleset.thresholds(key) & fresh
+            )
+            for found in self._everybody(needs(among), partial(compute, among)):
+                self.store.save_values(self.lease, found)
+        for _, frames in self._picked if names else ():
+            self.store.save_values(self.lease, compute(self.ruleset, frames))
+        for name in names:
+            self._cut(name)
+        self._pick()
+
+    def _pick(self) -> None:
+        """Take in who is to be decided singly; where all rules are for everybody nobody is."""
+        if not self.whole:
+            self._picked.add(self.causes)
+
+    def _is_fresh(self, name: str) -> bool:
+        """Whether the values behind a cut must be computed of everybody."""
+        if name in self.ruleset.limits:
+            return self.ruleset.limits[name] in self.scope
+        return self.whole or value_name(name) not in self._valued
+
+    @cached_property
+    def _valued(self) -> frozenset[str]:
+        """Of what the values of everybody are stored: those behind the cuts of the pass before."""
+        return frozenset(map(value_name, self.stored))
+
+    def _cut(self, name: str) -> None:
+        population = self.store.population(value_name(name))
+        before = self.stored.get(name)
+        cut = self.thresholds[name] = threshold(name, population)
+        # who uses one that was not there before is decided for everybody
+        if before is not None and before != cut and not self.whole:
+            factors = self.ruleset.factors.get(name, {1.0})
+            for profile in moved(name, before, cut, population, factors):
+                self.causes.setdefault(profile, Cause.THRESHOLD)
+
+    @cached_property
+    def _ranges(self) -> Sequence[Range]:
+        return self.store.ranges(RANGE)
+
+    def _everybody(self, needs: frozenset[str], work: Callable[[Frames], T]) -> Iterator[T]:
+        done, total = 0, self.pending.profiles
+        parts = each_range(self.store, self._ranges, needs, work)
+        for (low, high), part in zip(self._ranges, parts, strict=True):
+            yield part
+            done = min(done + high - low + 1, total)
+            self.progress(done, total)
 
 
-def _full_pass(passing: Passing, unfitted: Sequence[str]) -> Pass:
-    store, stored, pending = passing.store, passing.stored, passing.pending
-    ranges = store.ranges(RANGE)
-    thresholds = fitted_before(passing.ruleset, passing.stored)
-    thresholds.update(_fit(passing, ranges, unfitted))
-    all_fitted = bool(unfitted) and set(unfitted) == passing.ruleset.fitted
-    passing = replace(passing, ruleset=bound(passing.ruleset, thresholds))
-    for names, compute in _steps(passing, thresholds):
-        for values in _everybody(passing, ranges, passing.ruleset.needs, compute):
-            store.save_values(passing.lease, values)
-        thresholds.update(_thresholds(passing, names))
-    decide = partial(evaluate_frames, passing.ruleset, now=passing.now, thresholds=thresholds)
-    evaluated = list(_everybody(passing, ranges, passing.ruleset.needs, decide))
-    outcome = Pass(None, evaluated, passing.segments, thresholds, pending.token, fitted=all_fitted)
-    outcome.causes = {**dict.fromkeys(pending.due, Cause.TIME), **pending.dirty}
-    differs = any(stored.get(name, value) != value for name, value in thresholds.items())
-    if differs or passing.back:
-        outcome.otherwise = Cause.TIME if passing.back else Cause.THRESHOLD
-    if passing.back and passing.ruleset.remembered:
-        _look_again(evaluated, passing.now)
-    return outcome
+@dataclass
+class _Picked:
+    """The facts of single profiles, chunk by chunk; of a few they are read only once."""
+
+    store: SegmentPort
+    needs: frozenset[str]
+
+    def __post_init__(self) -> None:
+        self._chunks: list[Sequence[int]] = []
+        self._known: set[int] = set()
+        self._kept: dict[int, Frames] = {}
+
+    def add(self, profile_ids: Iterable[int]) -> None:
+        """Take in those who are not in yet."""
+        new = sorted(set(profile_ids) - self._known)
+        self._known.update(new)
+        self._chunks += [new[start : start + CHUNK] for start in range(0, len(new), CHUNK)]
+
+    def __iter__(self) -> Iterator[tuple[Sequence[int], Frames]]:
+        for number, chunk in enumerate(self._chunks):
+            frames = self._kept.get(number)
+            if frames is None:
+                frames = self.store.frames(chunk, self.needs)
+            if len(self._known) <= KEPT:
+                self._kept[number] = frames
+            yield chunk, frames
 
 
-def _look_again(evaluated: Sequence[Evaluated], now: datetime) -> None:
+def _look_again(parts: Sequence[Part], now: datetime) -> None:
     """What a pass that went back in time stores ends the memberships that it took for those of
     then, so at the next look they are others."""
     soon = int(now.timestamp()) + 1.0
-    for part in evaluated:
-        part.due = part.due.fillna(soon).clip(upper=soon)
-
-
-def _steps(passing: Passing, thresholds: Mapping[str, str]) -> Iterator[Step]:
-    """What is computed of everybody before anybody is decided: values that need no threshold, then
-    those that need them."""
-    ruleset, now = passing.ruleset, passing.now
-    if ruleset.expressions:
-        yield ruleset.expressions, partial(evaluation.values, ruleset, now=now)
-    if ruleset.limits:
-        rank = partial(evaluation.candidates, ruleset, now=now, thresholds=thresholds)
-        yield tuple(ruleset.limits), rank
-
-
-def _everybody(
-    passing: Passing, ranges: Sequence[Range], needs: frozenset[str], work: Callable[[Frames], T]
-) -> Iterator[T]:
-    done, total = 0, passing.pending.profiles
-    parts = each_range(passing.store, ranges, needs, work)
-    for (low, high), part in zip(ranges, parts, strict=True):
-        yield part
-        done = min(done + high - low + 1, total)
-        passing.progress(done, total)
-
-
-def _evaluate(
-    passing: Passing, profile_ids: Sequence[int], thresholds: Mapping[str, str]
-) -> Iterator[Evaluated]:
-    done = 0
-    for part in _chunks(profile_ids):
-        frames = passing.store.frames(part, passing.ruleset.needs)
-        yield evaluate_frames(passing.ruleset, frames, passing.now, thresholds)
-        done += len(part)
-        passing.progress(done, len(profile_ids))
-
-
-def _fit(passing: Passing, ranges: Sequence[Range], variables: Sequence[str]) -> dict[str, str]:
-    if not variables:
-        return {}
-    shop, stored = passing.ruleset.shop, passing.stored
-    parts = _everybody(passing, ranges, HABITS, partial(habits, shop, now=passing.now))
-    return fit(variables, parts, passing.store.prices(), shop.currency, stored)
-
-
-def _thresholds(passing: Passing, names: Sequence[str]) -> dict[str, str]:
-    return {name: threshold(name, passing.store.values(name)) for name in names}
-
-
-def _between(passing: Passing, names: Sequence[str], current: Mapping[str, str]) -> set[int]:
-    """Profiles whose truth may differ because a store-relative value moved."""
-    touched: set[int] = set()
-    factors = passing.ruleset.factors
-    for name in names:
-        old, new = passing.stored.get(name), current[name]
-        if old != new:
-            population = passing.store.values(name)
-            touched.update(moved(name, old, new, population, factors.get(name, {1.0})))
-    return touched
-
-
-def _chunks(profile_ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(profile_ids), CHUNK):
-        yield profile_ids[start : start + CHUNK]
+    for part in parts:
+        due = part.decision.due.fillna(soon).clip(upper=soon)
+        part.decision = part.decision._replace(due=due)

@@ -26,6 +26,7 @@ from segmentd.segmenter.language import Condition, Events, Name, Number, Offset
 from segmentd.segmenter.predicates import Floats
 from segmentd.segmenter.ruleset import Ruleset, Shop
 from segmentd.segmenter.thresholds import INSUFFICIENT
+from segmentd.segmenter.words import used
 
 EVERY = timedelta(days=7)
 HABITS = frozenset({"orders"})
@@ -141,6 +142,14 @@ def fit(
             units = _damped(units, int(Decimal(old).scaleb(scale)))
         fitted[name] = INSUFFICIENT if units is None else str(Decimal(units).scaleb(-scale))
     return fitted
+
+
+def refitted(ruleset: Ruleset, before: Mapping[str, str], now: Mapping[str, str]) -> frozenset[str]:
+    """The segments that use a value which is another than before."""
+    moved = {v for v in ruleset.fitted if before.get(fitted_name(v)) != now.get(fitted_name(v))}
+    return frozenset(
+        key for key in ruleset.keys if any(used(tree) & moved for tree in ruleset.trees(key))
+    )
 
 
 def bound(ruleset: Ruleset, thresholds: Mapping[str, str]) -> Ruleset:

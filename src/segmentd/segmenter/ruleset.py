@@ -184,6 +184,15 @@ class Ruleset:
         chosen = frozenset(keys)
         return chosen | {key for key in self.rules if self.reached([key]) & chosen}
 
+    def affected(self, keys: Iterable[str]) -> frozenset[str]:
+        """These segments and all that may change with them: those that depend on them, and the
+        sets that they are in, as a pin into one segment takes the customer out of all others."""
+        found, ahead = frozenset[str](), frozenset(keys)
+        while ahead > found:
+            found = self.depending(ahead)
+            ahead = found.union(*(self.standing(key).rivals for key in found))
+        return found & frozenset(self.rules)
+
     def restricted(self, keys: Iterable[str]) -> Ruleset:
         """The rules of some segments, of the sets that they are in, and of all that they depend
         on."""

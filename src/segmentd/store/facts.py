@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from segmentd.segmenter.frames import Frames
-from segmentd.store.bulk import Bulk
+from segmentd.store.bulk import Bulk, Values
 
 
 class Kind(Enum):
@@ -163,6 +163,13 @@ def selected(column: str, kind: Kind) -> str:
     return f"CASE WHEN fx_missing = 1 THEN NULL ELSE {column} END" if kind is Kind.MONEY else column
 
 
+def among(profile_ids: Sequence[int]) -> tuple[str, Values]:
+    """The condition that chooses profiles, and its values; of a ``range`` all that there are."""
+    if isinstance(profile_ids, range) and profile_ids.step == 1:
+        return "profile_id BETWEEN ? AND ?", (profile_ids.start, profile_ids.stop - 1)
+    return "profile_id IN (?*)", ([int(profile_id) for profile_id in profile_ids],)
+
+
 def segments_in(needs: Iterable[str]) -> list[str] | None:
     """Keys of the segments whose history is asked for; None: of all."""
     if _MEMBERSHIPS in needs:
@@ -221,11 +228,7 @@ class PartFacts:
         )
 
     def _profiles(self, profile_ids: Sequence[int]) -> pd.DataFrame:
-        if isinstance(profile_ids, range) and profile_ids.step == 1:
-            chosen = "profile_id BETWEEN ? AND ?"
-            values: tuple[Any, ...] = (profile_ids.start, profile_ids.stop - 1)
-        else:
-            chosen, values = "profile_id IN (?*)", ([int(p) for p in profile_ids],)
+        chosen, values = among(profile_ids)
         return self._read("profiles", f"gone_at IS NULL AND {chosen} ORDER BY profile_id", *values)
 
     def _memberships(self, ids: list[int], segments: list[str] | None) -> pd.DataFrame:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ import numpy.typing as npt
 
 from segmentd.domain.memberships import Cause
 from segmentd.domain.segments import Segment
-from segmentd.pipeline.ports import Evaluated, Pass
+from segmentd.pipeline.ports import Part, Pass
+from segmentd.segmenter.thresholds import value_name
 from segmentd.store.bulk import Bulk, Values
 from segmentd.store.content import clean
-from segmentd.store.relative import alive, written
+from segmentd.store.facts import among
+from segmentd.store.relative import alive, keep_values
 from segmentd.store.types import epoch, from_epoch
 
 Ids = npt.NDArray[np.int64]
@@ -28,21 +31,22 @@ FITTED_AT = "fitted_at"
 """The same of the last pass that fitted values to the store."""
 
 _NONE: Ids = np.empty(0, dtype=np.int64)
-_CHANGES = ("change_id", "profile_id", "segment", "entered", "at", "cause", "version")
 
 
 def publish(bulk: Bulk, outcome: Pass, now: datetime) -> tuple[int, int]:
     """Write what differs from the stored; returns (entered, left)."""
-    changes = list(_changes(bulk, outcome))
-    entered, left = _write_changes(bulk, outcome, changes, now)
-    _save_lapsing(bulk, outcome)
-    _save_due(bulk, outcome)
+    writing = _Writing(bulk, outcome, now)
+    for part in outcome.parts:
+        writing.save(part)
+    for key in _abandoned(bulk, [segment.key for segment in outcome.segments]):
+        writing.write([_Change(key, _NONE, _memberships_of(bulk, key))])
+    _forget_grace(bulk, outcome)
     _save_rules(bulk, outcome.segments, now)
     _save_thresholds(bulk, outcome.thresholds, now)
     bulk.execute("DELETE FROM dirty WHERE token <= ?", outcome.token)
     passed = [EVALUATED_AT, FITTED_AT] if outcome.fitted else [EVALUATED_AT]
     bulk.upsert("counters", ("name", "value"), [(counter, epoch(now)) for counter in passed])
-    return entered, left
+    return writing.entered, writing.left
 
 
 @dataclass(slots=True)
@@ -54,23 +58,93 @@ class _Change:
     left: Ids
 
 
-def _changes(bulk: Bulk, outcome: Pass) -> Iterator[_Change]:
-    stored = _memberships(bulk, outcome.asked)
-    evaluated = np.sort(np.concatenate([_NONE, *(_index(p.members) for p in outcome.evaluated)]))
-    gone = _gone(bulk) if outcome.asked is None else _NONE
-    configured = [segment.key for segment in outcome.segments]
-    for key in configured:
-        inside = np.concatenate(
-            [_NONE, *(_index(p.members)[p.members[key].to_numpy()] for p in outcome.evaluated)]
+@dataclass
+class _Writing:
+    """The outcome of one pass on its way into the store, part by part."""
+
+    bulk: Bulk
+    outcome: Pass
+    now: datetime
+    entered: int = 0
+    left: int = 0
+
+    def save(self, part: Part) -> None:
+        """Write one part where it differs from what is stored."""
+        self.write(_changes(self.bulk, part))
+        _save_lapsing(self.bulk, part)
+        _save_due(self.bulk, part, every=len(self.outcome.segments))
+
+    def write(self, changes: Sequence[_Change]) -> None:
+        """Change memberships, and keep the history of it."""
+        bulk, at = self.bulk, self.bulk.instant(self.now)
+        history = [row for change in changes for row in self._history(change)]
+        if not history:
+            return
+        entries = [(profile_id, segment, at, cause)
+                   for profile_id, segment, entered, cause, _ in history if entered]  # fmt: skip
+        exits = [(profile_id, segment) for profile_id, segment, entered, *_ in history
+                 if not entered]  # fmt: skip
+        bulk.execute_many("DELETE FROM memberships WHERE profile_id = ? AND segment = ?", exits)
+        bulk.insert("memberships", ("profile_id", "segment", "since", "cause"), entries)
+        first = bulk.take("changes", len(history))
+        bulk.insert(
+            "membership_changes",
+            ("change_id", "profile_id", "segment", "entered", "cause", "version", "at"),
+            [(number, *row, at) for number, row in enumerate(history, first)],
         )
-        before = stored.pop(key, _NONE)
-        left = np.setdiff1d(before, inside)
-        if outcome.asked is None:
-            # a profile that is newer than the pass was not evaluated by it: its time comes
-            left = left[np.isin(left, evaluated) | np.isin(left, gone)]
-        yield _Change(key, _alive(bulk, np.setdiff1d(inside, before)), left)
-    for key in _abandoned(bulk, configured):
-        yield _Change(key, _NONE, _memberships_of(bulk, key))
+        touched = sorted({profile_id for profile_id, *_ in history})
+        bulk.execute(
+            "UPDATE profiles SET touched = ? WHERE profile_id IN (?*)", self._touch, touched
+        )
+        self.entered += len(entries)
+        self.left += len(exits)
+
+    @cached_property
+    def _touch(self) -> int:
+        return self.bulk.take("touched", 1)
+
+    @cached_property
+    def _versions(self) -> Mapping[str, str]:
+        return {segment.key: segment.version for segment in self.outcome.segments}
+
+    def _history(self, change: _Change) -> Iterator[Values]:
+        segment, version = change.segment, self._versions.get(change.segment)
+        for ids, entered in ((change.entered, 1), (change.left, 0)):
+            for profile_id in ids.tolist():
+                cause = self._cause(segment, profile_id)
+                yield profile_id, segment, entered, cause.value, version
+
+    def _cause(self, segment: str, profile_id: int) -> Cause:
+        outcome = self.outcome
+        if segment not in self._versions:
+            return Cause.RULE
+        if profile_id in outcome.pinned.get(segment, ()):
+            return Cause.PIN
+        if segment in outcome.edited:
+            return Cause.RULE
+        return outcome.causes.get(profile_id, outcome.otherwise)
+
+
+def _changes(bulk: Bulk, part: Part) -> list[_Change]:
+    members = part.decision.members
+    index, keys = _index(members), list(map(str, members.columns))
+    stored = _memberships(bulk, part.asked, keys)
+    found = {key: index[members[key].to_numpy()] for key in keys}
+    entered = {key: np.setdiff1d(found[key], stored.get(key, _NONE)) for key in keys}
+    # some were merged away or removed since they were decided
+    there = np.array(alive(bulk, _together(entered.values()).tolist()), dtype=np.int64)
+    return [
+        _Change(
+            key,
+            entered[key][np.isin(entered[key], there)],
+            np.setdiff1d(stored.get(key, _NONE), found[key]),
+        )
+        for key in keys
+    ]
+
+
+def _together(parts: Iterable[Ids]) -> Ids:
+    return np.unique(np.concatenate([_NONE, *parts]))
 
 
 def _index(members: Any) -> Ids:
@@ -78,12 +152,16 @@ def _index(members: Any) -> Ids:
     return ids
 
 
-def _memberships(bulk: Bulk, asked: Sequence[int] | None) -> dict[str, Ids]:
+def _memberships(bulk: Bulk, asked: Sequence[int], keys: Sequence[str]) -> dict[str, Ids]:
     """Segment → stored members, of those asked for."""
-    condition, values = ("", ()) if asked is None else ("WHERE profile_id IN (?*) ", (list(asked),))
+    chosen, values = among(asked)
+    joined = _joined(bulk, "profile_id")
+    if isinstance(asked, range):
+        # the index by segment holds all that is asked: the rows stay unread
+        one = f"SELECT {joined} FROM memberships WHERE segment = ? AND {chosen}"  # noqa: S608
+        return {key: _split(bulk.rows(one, key, *values)[0][0]) for key in keys}
     rows = bulk.rows(
-        f"SELECT segment, {_joined(bulk, 'profile_id')} FROM memberships "  # noqa: S608 - constants
-        f"{condition}GROUP BY segment",
+        f"SELECT segment, {joined} FROM memberships WHERE {chosen} GROUP BY segment",  # noqa: S608
         *values,
     )
     return {segment: _split(ids) for segment, ids in rows}
@@ -106,75 +184,27 @@ def _split(numbers: str | None) -> Ids:
     return np.sort(np.fromstring(numbers, dtype=np.int64, sep=",")) if numbers else _NONE
 
 
-def _gone(bulk: Bulk) -> Ids:
-    rows = bulk.rows("SELECT profile_id FROM profiles WHERE gone_at IS NOT NULL")
-    return np.array([profile_id for (profile_id,) in rows], dtype=np.int64)
-
-
-def _alive(bulk: Bulk, ids: Ids) -> Ids:
-    """Without those that were merged away or removed since they were evaluated."""
-    return np.array(alive(bulk, ids.tolist()), dtype=np.int64) if len(ids) else ids
-
-
 def _abandoned(bulk: Bulk, configured: Sequence[str]) -> list[str]:
     rows = bulk.rows("SELECT segment FROM segments WHERE current = 1")
     return sorted({row.segment for row in rows} - set(configured))
 
 
-def _write_changes(
-    bulk: Bulk, outcome: Pass, changes: Sequence[_Change], now: datetime
-) -> tuple[int, int]:
-    at = bulk.instant(now)
-    versions = {segment.key: segment.version for segment in outcome.segments}
-    history: list[Values] = []
-    entries: list[Values] = []
-    exits: list[Values] = []
-    for change in changes:
-        segment, version = change.segment, versions.get(change.segment)
-        for ids, entered in ((change.entered, 1), (change.left, 0)):
-            for profile_id in ids.tolist():
-                cause = _cause(outcome, segment, profile_id, configured=version is not None)
-                history.append((profile_id, segment, entered, at, cause.value, version))
-                if entered:
-                    entries.append((profile_id, segment, at, cause.value))
-                else:
-                    exits.append((profile_id, segment))
-    bulk.execute_many("DELETE FROM memberships WHERE profile_id = ? AND segment = ?", exits)
-    bulk.insert("memberships", ("profile_id", "segment", "since", "cause"), entries)
-    first = bulk.take("changes", len(history)) if history else 0
-    bulk.insert("membership_changes", _CHANGES, [(n, *h) for n, h in enumerate(history, first)])
-    touched = sorted({profile_id for profile_id, *_ in history})
-    if touched:
-        bulk.execute(
-            "UPDATE profiles SET touched = ? WHERE profile_id IN (?*)",
-            bulk.take("touched", 1),
-            touched,
-        )
-    return len(entries), len(exits)
-
-
-def _cause(outcome: Pass, segment: str, profile_id: int, *, configured: bool) -> Cause:
-    if not configured:
-        return Cause.RULE
-    if profile_id in outcome.pinned.get(segment, ()):
-        return Cause.PIN
-    if segment in outcome.edited:
-        return Cause.RULE
-    return outcome.causes.get(profile_id, outcome.otherwise)
-
-
-def _save_lapsing(bulk: Bulk, outcome: Pass) -> None:
-    """Since when members are ones only by grace, written only where it differs."""
-    graced = {key for part in outcome.evaluated for key in part.lapsing.columns}
-    # grace that was taken away must not go on from there when it is given back
+def _forget_grace(bulk: Bulk, outcome: Pass) -> None:
+    """Grace that was taken away must not go on from there when it is given back."""
+    graced = {key for part in outcome.parts for key in part.decision.lapsing.columns}
     bulk.execute_many(
         "UPDATE memberships SET lapsing_at = NULL WHERE segment = ? AND lapsing_at IS NOT NULL",
         [(key,) for key in sorted(outcome.edited - graced)],
     )
+
+
+def _save_lapsing(bulk: Bulk, part: Part) -> None:
+    """Since when members are ones only by grace, written only where it differs."""
+    graced = sorted(map(str, part.decision.lapsing.columns))
     if not graced:
         return
-    stored = _stored_lapsing(bulk, outcome.asked, sorted(graced))
-    lapsing = {member: at for part in outcome.evaluated for member, at in _lapsing(part)}
+    stored = _stored_lapsing(bulk, part.asked, graced)
+    lapsing = dict(_lapsing(part))
     changed = [(_instant(bulk, at), *m) for m, at in lapsing.items() if stored.get(m) != at]
     ended = [(None, *member) for member in stored.keys() - lapsing.keys()]
     bulk.execute_many(
@@ -183,48 +213,50 @@ def _save_lapsing(bulk: Bulk, outcome: Pass) -> None:
     )
 
 
-def _lapsing(part: Evaluated) -> Iterator[tuple[_Member, float]]:
-    for key in map(str, part.lapsing.columns):
-        known = part.lapsing[key].dropna()
+def _lapsing(part: Part) -> Iterator[tuple[_Member, float]]:
+    lapsing = part.decision.lapsing
+    for key in map(str, lapsing.columns):
+        known = lapsing[key].dropna()
         members = ((profile_id, key) for profile_id in known.index.tolist())
         yield from zip(members, known.tolist(), strict=True)
 
 
-def _stored_lapsing(
-    bulk: Bulk, asked: Sequence[int] | None, segments: list[str]
-) -> dict[_Member, float]:
+def _stored_lapsing(bulk: Bulk, asked: Sequence[int], segments: list[str]) -> dict[_Member, float]:
     lapsing = "lapsing_at" if bulk.sqlite else "CAST(EXTRACT(EPOCH FROM lapsing_at) AS BIGINT)"
-    condition, values = ("", ()) if asked is None else ("AND profile_id IN (?*)", (list(asked),))
+    chosen, values = among(asked)
     rows = bulk.rows(
         f"SELECT profile_id, segment, {lapsing} FROM memberships "  # noqa: S608
-        f"WHERE lapsing_at IS NOT NULL AND segment IN (?*) {condition}",
+        f"WHERE lapsing_at IS NOT NULL AND segment IN (?*) AND {chosen}",
         segments,
         *values,
     )
     return {(profile_id, segment): float(at) for profile_id, segment, at in rows}
 
 
-def _save_due(bulk: Bulk, outcome: Pass) -> None:
-    stored = _stored_due(bulk, outcome.asked)
-    changed: list[Values] = []
-    for part in outcome.evaluated:
-        # whole seconds, and never early
-        new = np.ceil(part.due.to_numpy(dtype=np.float64))
-        ids = part.due.index.to_numpy(dtype=np.int64)
-        old = np.array([stored.get(p, np.nan) for p in ids.tolist()], dtype=np.float64)
-        differs = ~((new == old) | (np.isnan(new) & np.isnan(old)))
-        changed += [
+def _save_due(bulk: Bulk, part: Part, *, every: int) -> None:
+    """When time alone may change something; ``every``: the number of all segments."""
+    stored = _stored_due(bulk, part.asked)
+    ids = _index(part.decision.due)
+    old = np.array([stored.get(p, np.nan) for p in ids.tolist()], dtype=np.float64)
+    # whole seconds, and never early
+    new = np.ceil(part.decision.due.to_numpy(dtype=np.float64))
+    if len(part.decision.members.columns) < every:
+        # what else the profile waits for was not asked
+        new = np.fmin(new, old)
+    differs = ~((new == old) | (np.isnan(new) & np.isnan(old)))
+    bulk.update_due(
+        [
             (None if np.isnan(due) else _instant(bulk, due), profile_id)
             for profile_id, due in zip(ids[differs].tolist(), new[differs].tolist(), strict=True)
         ]
-    bulk.update_due(changed)
+    )
 
 
-def _stored_due(bulk: Bulk, asked: Sequence[int] | None) -> dict[int, float]:
+def _stored_due(bulk: Bulk, asked: Sequence[int]) -> dict[int, float]:
     due = "due_at" if bulk.sqlite else "CAST(EXTRACT(EPOCH FROM due_at) AS BIGINT)"
-    condition, values = ("", ()) if asked is None else ("AND profile_id IN (?*)", (list(asked),))
-    rows = bulk.rows(
-        f"SELECT profile_id, {due} FROM profiles WHERE due_at IS NOT NULL {condition}",  # noqa: S608
+    chosen, values = among(asked)
+    rows = bulk.tuples(
+        f"SELECT profile_id, {due} FROM profiles WHERE due_at IS NOT NULL AND {chosen}",  # noqa: S608
         *values,
     )
     return {profile_id: float(at) for profile_id, at in rows}
@@ -268,9 +300,4 @@ def _save_thresholds(bulk: Bulk, thresholds: Mapping[str, str], now: datetime) -
             if stored.get(expression) != threshold
         ],
     )
-    unused = stored.keys() - thresholds.keys()
-    if unused:
-        written(bulk)
-    bulk.execute_many(
-        "DELETE FROM relative_values WHERE expression = ?", [(name,) for name in unused]
-    )
+    keep_values(bulk, {value_name(expression) for expression in thresholds})

@@ -110,8 +110,8 @@ def test_a_place_that_becomes_free_is_given_to_the_next(world: World) -> None:
     assert not world.run().full
     assert world.members() == [2, 3]
     assert world.history()[-2:] == [
-        ("vip", "3", "entered", "threshold"),
         ("vip", "1", "left", "time"),
+        ("vip", "3", "entered", "threshold"),
     ]
 
 

@@ -292,14 +292,14 @@ FULL_PASS = """
 import sys
 from datetime import UTC, datetime
 from functools import partial
-from segmentd.pipeline.segment import evaluate_frames
+from segmentd.segmenter.evaluate import evaluate
 from segmentd.segmenter.ruleset import Shop, compile_rules
 from segmentd.store import open_store
 
 rules = compile_rules({"many": "number_of_orders >= 1"}, Shop("UTC", "EUR"))
 with open_store(sys.argv[1]) as store:
     now = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    work = partial(evaluate_frames, rules, now=now, thresholds={})
+    work = partial(evaluate, rules, now=now, thresholds={})
     parts = list(store.full_pass(store.ranges(2), rules.needs, work))
 print(sum(int(part.members["many"].sum()) for part in parts), len(parts))
 print(sorted(name for name in sys.modules if name.startswith("adbc_driver_sqlite")))

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from pandas.testing import assert_frame_equal
 
 from segmentd.domain.errors import LockedError
 from segmentd.domain.memberships import Cause
 from segmentd.domain.segments import Segment
-from segmentd.pipeline.ports import Evaluated, Lease, Pass
-from segmentd.store import Store, open_store
+from segmentd.pipeline.ports import Lease, Part, Pass
+from segmentd.segmenter.evaluate import Decision
+from segmentd.store import Store
 from shop_in_store import DAY, HOUR, NOW, TTL, Shop, customer, lease_of, order, rows
 
 VIP = Segment("vip", "VIP", "amount_spent > 100")
@@ -52,14 +51,14 @@ class Publisher:
         positions = list(range(3)) if evaluated is None else list(evaluated)
         index = pd.Index([self.ids[p] for p in positions], name="profile_id", dtype="int64")
         columns = {s.key: [p in members.get(s.key, ()) for p in positions] for s in segments}
-        part = Evaluated(
+        decision = Decision(
             pd.DataFrame(columns, index=index, dtype=bool),
             pd.Series([(due or {}).get(p, np.nan) for p in positions], index=index, dtype=float),
             _lapsing(index, positions, lapsing),
         )
+        everybody = range(min(self.ids), max(index, default=0) + 1)
         outcome = Pass(
-            asked=None if asked is None else [self.ids[p] for p in asked],
-            evaluated=[part],
+            [Part(everybody if asked is None else [self.ids[p] for p in asked], decision)],
             segments=segments,
             thresholds=rest.pop("thresholds", {}),
             token=rest.pop("token", 0),
@@ -296,97 +295,6 @@ def test_a_pass_that_lost_its_lease_stores_nothing(publish: Publisher) -> None:
     with pytest.raises(LockedError):
         publish({"vip": [0]})
     assert publish.members("vip") == []
-
-
-def test_values_are_of_those_who_ordered(publish: Publisher) -> None:
-    publish.store.save_values(publish.lease, _values(publish, [3.25, np.nan, 1], [2, 1, 0]))
-    stored = publish.store.values("TOP 10% amount_spent")
-    assert stored["profile_id"].tolist() == publish.ids[:2]
-    assert stored["value"].tolist()[0] == 3.25
-    assert np.isnan(stored["value"].tolist()[1])
-    assert stored["orders"].tolist() == [2.0, 1.0]
-    assert stored.dtypes.astype(str).tolist() == ["int64", "float64", "float64", "float64"]
-
-
-def test_values_of_a_limit_are_of_all_who_have_one(publish: Publisher) -> None:
-    table = _values(publish, [3.25, np.nan, 1], [2, 1, 0])
-    name = "LIMIT 5 vip"
-    publish.store.save_values(publish.lease, table.rename(columns={"TOP 10% amount_spent": name}))
-    stored = publish.store.values(name)
-    assert stored["profile_id"].tolist() == [publish.ids[0], publish.ids[2]]
-    assert stored["orders"].tolist() == [2.0, 0.0]
-    assert np.isnan(stored["last_order_at"].tolist()[1])
-    table[name] = np.nan
-    publish.store.save_values(publish.lease, table[[name, "orders", "last_order_at"]])
-    assert publish.store.values(name).empty
-
-
-def test_values_follow_their_profiles(publish: Publisher) -> None:
-    publish.store.save_values(publish.lease, _values(publish, [1 / 3, 2, 3], [1, 1, 1]))
-    publish.store.save_values(publish.lease, _values(publish, [5, 2], [1, 0]))
-    stored = publish.store.values("TOP 10% amount_spent")
-    assert dict(zip(stored["profile_id"], stored["value"], strict=True)) == {
-        publish.ids[0]: 5.0, publish.ids[2]: 3.0,
-    }  # fmt: skip
-    assert publish.store.values("unknown").empty
-
-
-def test_values_are_remembered_no_longer_than_they_hold(publish: Publisher, url: str) -> None:
-    """A store that keeps them in memory sees what another process wrote."""
-    name = "TOP 10% amount_spent"
-    publish.store.save_values(publish.lease, _values(publish, [1, 2, 3], [1, 1, 1]))
-    assert publish.store.values(name)["value"].tolist() == [1, 2, 3]
-    publish.store.save_values(publish.lease, _values(publish, [9], [1]))
-    assert publish.store.values(name)["value"].tolist() == [9, 2, 3]
-    publish.store.save_values(publish.lease, _values(publish, [9, 2], [0, 5]))
-    with open_store(url) as other:
-        assert_frame_equal(publish.store.values(name), other.values(name))
-        other.save_values(publish.lease, _values(publish, [4, 5], [1, 1]))
-        publish.store.save_values(publish.lease, _values(publish, [7], [1]))
-        assert publish.store.values(name)["value"].tolist() == [7, 5, 3]
-        assert_frame_equal(publish.store.values(name), other.values(name))
-
-
-def test_values_that_could_not_be_stored_are_not_remembered(publish: Publisher) -> None:
-    name = "TOP 10% amount_spent"
-    publish.store.save_values(publish.lease, _values(publish, [1], [1]))
-    publish.store.values(name)
-    lost = replace(publish.lease, epoch=0)
-    with pytest.raises(LockedError):
-        publish.store.save_values(lost, _values(publish, [2], [1]))
-    assert publish.store.values(name)["value"].tolist() == [1]
-
-
-def test_values_of_who_was_merged_away_are_gone(publish: Publisher) -> None:
-    publish.shop.save(order("o1", email="b@shopper.example"))
-    publish.ids[0] = publish.shop.profile("guest:b@shopper.example")
-    publish.store.save_values(publish.lease, _values(publish, [1, 2], [1, 1]))
-    assert len(publish.store.values("TOP 10% amount_spent")) == 2
-    publish.shop.save(customer("1", "b@shopper.example", at=NOW + HOUR))
-    assert len(publish.store.values("TOP 10% amount_spent")) == 1
-
-
-def test_values_are_exact(publish: Publisher) -> None:
-    exact = [0.1 + 0.2, 1e16 + 2, 1 / 3]
-    publish.store.save_values(publish.lease, _values(publish, exact, [1, 1, 1]))
-    assert publish.store.values("TOP 10% amount_spent")["value"].tolist() == exact
-
-
-def test_values_that_nothing_asks_for_any_more_go(publish: Publisher) -> None:
-    publish.store.save_values(publish.lease, _values(publish, [1, 2, 3], [1, 1, 1]))
-    publish({}, thresholds={"TOP 10% amount_spent": "3"})
-    publish({}, thresholds={})
-    assert publish.store.values("TOP 10% amount_spent").empty
-
-
-def _values(publish: Publisher, values: Sequence[float], orders: Sequence[float]) -> pd.DataFrame:
-    index = pd.Index(publish.ids[: len(values)], name="profile_id", dtype="int64")
-    columns = {
-        "TOP 10% amount_spent": values,
-        "orders": orders,
-        "last_order_at": [NOW.timestamp() if count else np.nan for count in orders],
-    }
-    return pd.DataFrame(columns, index=index, dtype=float)
 
 
 def _all_rows(store: Store) -> dict[str, list[tuple[Any, ...]]]:
