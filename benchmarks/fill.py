@@ -26,7 +26,9 @@ from benchmarks.shops import (
     CODES,
     COUNTRIES,
     END,
+    HOUR,
     PRODUCTS,
+    REFUNDED_AFTER,
     TAGS,
     Ints,
     Shop,
@@ -242,13 +244,12 @@ class _Writer:
     def refunds(self) -> Rows:
         made = self._made
         ranked = self._refunds[np.argsort(made.customer[self._refunds], kind="stable")]
-        end = int(END.timestamp())
         for part in chunks(len(ranked), _ROWS):
             order = ranked[part]
             yield list(
                 zip(
                     (made.customer[order] + 1).tolist(), (order + 1).tolist(), [0] * len(order),
-                    self._instants(np.minimum(made.placed[order] + 9 * 86_400, end)),
+                    self._instants(made.placed[order] + REFUNDED_AFTER),
                     (self._total[order] // np.where(order % 2, 1, 2)).tolist(),
                     self._instants(made.placed[order]), self._cancelled(order),
                     made.paid[order].astype(int).tolist(), [0] * len(order),
@@ -271,7 +272,7 @@ class _Writer:
 
     def _cancelled(self, rows: slice | Ints) -> list[Any]:
         flags = self._made.cancelled[rows].tolist()
-        times = self._instants(self._made.placed[rows] + 3600)
+        times = self._instants(self._made.placed[rows] + HOUR)
         return [at if flag else None for flag, at in zip(flags, times, strict=True)]
 
     def _instants(self, epochs: Ints) -> list[Any]:

@@ -22,7 +22,7 @@ RULES: Mapping[str, str] = {
     "lapsed_90": "number_of_orders >= 1 AND last_order_date < -90d",
     "lapsed_365": "number_of_orders >= 1 AND last_order_date < -365d",
     "newcomers": "first_order_date >= -30d",
-    "active_30": "orders_placed MATCHES (date >= -30d)",
+    "active_30": "orders_placed MATCHES (date >= -720h)",
     "frequent_90": "orders_placed MATCHES (date >= -90d, count >= 2)",
     "spend_90": "orders_placed MATCHES (date >= -90d, sum_amount >= 250)",
     "spend_year": "sum_amount OF orders_placed (date >= -365d) >= 400",

@@ -19,7 +19,8 @@ Floats = npt.NDArray[np.float64]
 
 END = datetime(2026, 11, 1, tzinfo=UTC)
 """The ``now`` of all measurements; nothing happens in the shop after it."""
-DAY = 86_400
+HOUR, DAY = 3_600, 86_400
+REFUNDED_AFTER = 9 * DAY
 DAYS = 3 * 365
 ORDERS_PER_CUSTOMER = 5
 PRODUCTS = 400
@@ -86,7 +87,8 @@ def shop(customers: int) -> Shop:
     """A shop with so many customers, five times as many orders and 2.5 lines an order."""
     choose = np.random.default_rng(_SEED)
     orders = customers * ORDERS_PER_CUSTOMER
-    begin = int(END.timestamp()) - DAYS * DAY
+    end = int(END.timestamp())
+    begin = end - DAYS * DAY
     guest = choose.random(customers) < _GUESTS
     registered = begin + (choose.random(customers) ** 0.8 * DAYS * DAY).astype(np.int64)
     customer, placed = _placed(choose, orders, guest, registered, begin)
@@ -105,8 +107,9 @@ def shop(customers: int) -> Shop:
         placed,
         code,
         choose.choice(len(CHANNELS), orders, p=_falling(len(CHANNELS))),
-        choose.random(orders) < _CANCELLED,
-        choose.random(orders) < _REFUNDED,
+        # nothing of what follows an order lies beyond the end
+        (choose.random(orders) < _CANCELLED) & (placed < end - HOUR),
+        (choose.random(orders) < _REFUNDED) & (placed < end - REFUNDED_AFTER),
         choose.random(orders) >= _UNPAID,
         first_line,
         product,
