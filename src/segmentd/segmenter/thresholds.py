@@ -11,12 +11,13 @@ import math
 import re
 from collections.abc import Collection, Sequence
 from fractions import Fraction
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
 from segmentd.segmenter.predicates import Bools, Floats
+from segmentd.segmenter.ranks import HIGHEST, LOWEST, Place, exact_sums
 
 MIN_POPULATION = 20
 INSUFFICIENT = "insufficient"
@@ -32,22 +33,6 @@ _FORM = re.compile(
     re.DOTALL,
 )
 _CUTS = frozenset({"TOP", "BOTTOM", "LIMIT"})
-
-
-class Place(NamedTuple):
-    """Where somebody stands: places compare as those who stand there are ranked."""
-
-    value: float
-    orders: float
-    last_order_at: float
-    """Epoch seconds; minus infinity for who never ordered, who comes after all who did."""
-    earlier: float
-    """Minus the profile's id: of equals the older profile is ranked higher."""
-
-
-LOWEST = Place(*[-math.inf] * 4)
-HIGHEST = Place(*[math.inf] * 4)
-"""Nobody stands at or beyond these two."""
 
 
 class Population(Protocol):
@@ -82,7 +67,7 @@ class PopulationTable:
 
     def sums(self) -> tuple[Fraction, Fraction]:
         """The exact sums of the values and of their squares."""
-        return exact_sums(self._places[:, 0])
+        return exact_sums(self._places[:, 0].tolist())
 
     def at(self, ranks: Sequence[int]) -> list[Place]:
         """Who is at these ranks."""
@@ -120,24 +105,19 @@ def places(people: pd.DataFrame) -> Floats:
     return np.column_stack([column.to_numpy(np.float64) for column in columns])
 
 
+def ranked(name: str, values: pd.DataFrame) -> Floats:
+    """The places of all who are ranked by a column of ``evaluate.values`` or ``candidates``: for a
+    limited segment all who have a value, else all who have ordered."""
+    counted = values if name.startswith(LIMIT) else values[values["orders"] > 0]
+    people = counted[[name, "orders", "last_order_at"]].set_axis(
+        ["value", "orders", "last_order_at"], axis=1
+    )
+    return places(people.assign(profile_id=people.index))
+
+
 def has_value(values: pd.Series[float]) -> Bools:
     """Who is ranked; what is too large for a number is no value."""
     return np.isfinite(values.to_numpy(np.float64))
-
-
-def exact_sums(values: Floats) -> tuple[Fraction, Fraction]:
-    """The sums of finite values and of their squares, without any rounding.
-
-    So that taking a value away again leaves what was before, and the order does not matter.
-    """
-    mantissas, exponents = np.frexp(values)
-    whole = (mantissas * 2.0**53).astype(np.int64)
-    total = squares = Fraction(0)
-    for exponent in np.unique(exponents).tolist():
-        some, scale = whole[exponents == exponent].astype(object), Fraction(2) ** (exponent - 53)
-        total += scale * int(some.sum())
-        squares += scale * scale * int((some * some).sum())
-    return total, squares
 
 
 def limit_name(count: int, key: str) -> str:

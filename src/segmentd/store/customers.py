@@ -18,6 +18,7 @@ from segmentd.segmenter.frames import pack
 from segmentd.store.bulk import Found
 from segmentd.store.content import Prepared, is_older
 from segmentd.store.merge import merge_profiles
+from segmentd.store.relative import remove_values
 from segmentd.store.saving import Saving
 from segmentd.store.traits import remove_traits, save_traits
 
@@ -99,9 +100,7 @@ def remove_customers(saving: Saving, ids: list[str]) -> int:
     )
     remove_traits(saving, profiles)
     # nobody evaluates them any more, and percentile cuts count whoever has a value
-    if bulk.execute("DELETE FROM relative_values WHERE profile_id IN (?*)", profiles):
-        # whoever keeps values in memory must read them anew
-        bulk.take("relative", 1)
+    remove_values(bulk, profiles)
     saving.mark_touched(profiles)
     saving.mark(profiles, Cause.PROFILE)
     return len(profiles)

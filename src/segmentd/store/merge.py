@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from segmentd.domain.memberships import Cause
+from segmentd.store.relative import remove_values
 from segmentd.store.saving import Saving
 
 _MOVED = ("customers", "orders", "order_lines", "refunds", "events", "ledger")
 """Whose rows simply change hands."""
-_DROPPED = ("consents", "traits", "scores", "relative_values", "memberships",
+_DROPPED = ("consents", "traits", "scores", "memberships",
             "membership_changes", "dirty", "profiles")  # fmt: skip
 """Whose rows are computed or known of the other profile; the profile itself goes last."""
 
@@ -36,8 +37,7 @@ def merge_profiles(saving: Saving, old: int, new: int) -> None:
         old,
         new,
     )
-    # whoever keeps values in memory must read them anew
-    bulk.take("relative", 1)
+    remove_values(bulk, [old])
     for table in _DROPPED:
         bulk.execute(f"DELETE FROM {table} WHERE profile_id = ?", old)  # noqa: S608
     saving.mark_touched([new])

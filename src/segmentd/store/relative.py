@@ -1,97 +1,122 @@
-"""Store-relative values: what percentile cuts, means and the cuts of limits are computed from.
+"""Store-relative values: what percentile cuts, means and the cuts of limits are made from.
 
-A pass over a few changed profiles needs the values of everybody to place the cuts. They are kept
-in memory between passes, brought up to date with every write of ours, and read anew only when the
-counter ``relative`` says that somebody else wrote: else every small pass would read a whole shop.
+Everybody's value of a subject is one row, however many cuts it has. What it would take a look at
+all of them to know is kept beside and changes in the same transaction: how many they are, their
+exact sums, and the steps of their ranking. So a few changes cost the same in a small shop and in a
+large one, and nothing is remembered that another process could make wrong.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
-
-from segmentd.segmenter.thresholds import LIMIT
-from segmentd.store.bulk import Bulk
+from segmentd.segmenter.ranks import LOWEST, Place, exact_sums
+from segmentd.store.bulk import Bulk, Values
 from segmentd.store.engine import Database
+from segmentd.store.ranking import PLACE, Ranking
 
-_COLUMNS = ("expression", "profile_id", "value", "orders", "last_order_at")
-_FACTS = ["value", "orders", "last_order_at"]
-_NOBODY = pd.DataFrame(
-    {name: np.empty(0) for name in _FACTS}, index=pd.Index([], dtype="int64", name="profile_id")
-)
+if TYPE_CHECKING:
+    import pandas as pd
 
-
-@dataclass(slots=True)
-class _Population:
-    """All values of one expression as of one state of the counter; index ``profile_id``."""
-
-    version: int
-    values: pd.DataFrame
+_TABLES = ("relative_values", "relative_steps", "relative_subjects")
+_TIES = ["orders", "last_order_at"]
 
 
-@dataclass(slots=True)
-class _Change:
-    expression: str
-    vanished: npt.NDArray[np.int64]
-    changed: pd.DataFrame
+class StoredPopulation:
+    """Who has a value of one subject (``thresholds.Population``).
 
+    Every question is a transaction of its own, so that what changes in between is seen.
+    """
 
-class Populations:
-    """The values of one database. Used under the lease ``segment``, by one thread at a time."""
-
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, name: str) -> None:
         self._database = database
-        self._known: dict[str, _Population] = {}
+        self._name = name
 
-    def save(self, bulk: Bulk, values: pd.DataFrame) -> None:
-        """Write what differs; who is not ranked is not in the population."""
-        if values.empty:
-            return
-        profiles = values.index.tolist()
-        # a row of who was merged away or removed since they were read would be counted for ever
-        values = values.loc[alive(bulk, profiles)]
-        changes = []
-        for expression in map(str, values.columns.difference(["orders", "last_order_at"])):
-            ranked = values[_ranked(expression, values)]
-            new = ranked[[expression, "orders", "last_order_at"]].set_axis(_FACTS, axis=1)
-            old = _read(bulk, expression, "AND profile_id IN (?*)", profiles)
-            change = _difference(expression, old, new)
-            if len(change.vanished) or len(change.changed):
-                changes.append(change)
-        if changes:
-            self._keep(changes, written(bulk))
-            for change in changes:
-                _write(bulk, change)
+    def count(self) -> int:
+        """How many have a value."""
+        with self._reading() as (_, subject):
+            return subject.profiles
 
-    def of(self, expression: str) -> pd.DataFrame:
-        """``profile_id, value, orders, last_order_at`` of everybody."""
+    def sums(self) -> tuple[Fraction, Fraction]:
+        """The exact sums of the values and of their squares."""
+        with self._reading() as (_, subject):
+            return subject.total, subject.squares
+
+    def at(self, ranks: Sequence[int]) -> list[Place]:
+        """Who is at these ranks."""
+        with self._reading() as (bulk, subject):
+            return Ranking(bulk, subject.subject_id).at(ranks)
+
+    def between(self, low: Place, high: Place) -> list[int]:
+        """Profiles from ``low`` up to, not including, ``high``."""
+        with self._reading() as (bulk, subject):
+            return Ranking(bulk, subject.subject_id).between(low, high)
+
+    @contextmanager
+    def _reading(self) -> Iterator[tuple[Bulk, _Subject]]:
         with self._database.read() as connection:
             bulk = Bulk(connection, sqlite=self._database.sqlite)
-            rows = bulk.rows("SELECT value FROM counters WHERE name = 'relative'")
-            version = rows[0].value if rows else 0
-            known = self._known.get(expression)
-            if known is None or known.version != version:
-                known = _Population(version, _read(bulk, expression))
-                self._known[expression] = known
-        return known.values.reset_index()
+            yield bulk, _subjects(bulk).get(self._name, _UNKNOWN)
 
-    def _keep(self, changes: list[_Change], version: int) -> None:
-        """Follow our own write, the ``version``-th; what others wrote before it is not known."""
-        changed = {change.expression: change for change in changes}
-        for expression, known in list(self._known.items()):
-            if known.version != version - 1:
-                del self._known[expression]
-                continue
-            if expression in changed:
-                known.values = _applied(known.values, changed[expression])
-            known.version = version
 
-    def forget(self) -> None:
-        """After a write that was rolled back, or at the end."""
-        self._known.clear()
+class _Subject(NamedTuple):
+    """What is kept of all values of a subject together."""
+
+    subject_id: int
+    profiles: int
+    total: Fraction
+    squares: Fraction
+
+
+_UNKNOWN = _Subject(0, 0, Fraction(0), Fraction(0))
+"""Nobody has a value; no subject has this number."""
+
+
+def save_values(bulk: Bulk, values: pd.DataFrame) -> None:
+    """Write what differs from the stored.
+
+    Index ``profile_id``; a column for each subject, and ``orders`` and ``last_order_at``. Who has
+    no value any more, or is not ranked, leaves the population.
+    """
+    from segmentd.segmenter.thresholds import ranked
+
+    asked = values.index.tolist()
+    # a row of who was merged away or removed since they were read would be counted for ever
+    there = values.loc[alive(bulk, asked)]
+    subjects = _subjects(bulk)
+    for name in map(str, values.columns.difference(_TIES)):
+        subject = subjects.get(name) or _added(bulk, name)
+        before = set(_stored(bulk, subject, asked))
+        after = set(map(tuple, ranked(name, there).tolist()))
+        _replace(bulk, subject, before - after, after - before)
+
+
+def remove_values(bulk: Bulk, profile_ids: Sequence[int]) -> None:
+    """Take profiles out of all populations: who is gone or merged away counts no more."""
+    for subject in _subjects(bulk).values():
+        _replace(bulk, subject, set(_stored(bulk, subject, profile_ids)), set())
+
+
+def keep_values(bulk: Bulk, names: Collection[str]) -> None:
+    """Forget all subjects but these."""
+    for name, subject in _subjects(bulk).items():
+        if name not in names:
+            for table in _TABLES:
+                bulk.execute(f"DELETE FROM {table} WHERE subject_id = ?", subject.subject_id)  # noqa: S608
+
+
+def stored_values(bulk: Bulk, name: str) -> list[Values]:
+    """Everybody's value: ``profile_id, value, orders, last_order_at``, the last NULL for never."""
+    return bulk.tuples(
+        "SELECT CAST(-earlier AS BIGINT), value, orders, "
+        "CASE WHEN last_order_at > ? THEN last_order_at END FROM relative_values "
+        "WHERE subject_id = (SELECT subject_id FROM relative_subjects WHERE name = ?)",
+        LOWEST.last_order_at,
+        name,
+    )
 
 
 def alive(bulk: Bulk, profile_ids: list[int]) -> list[int]:
@@ -104,58 +129,53 @@ def alive(bulk: Bulk, profile_ids: list[int]) -> list[int]:
     return [profile_id for (profile_id,) in rows]
 
 
-def written(bulk: Bulk) -> int:
-    """Say that stored values change in this transaction; returns the number of this change."""
-    return bulk.take("relative", 1)
+def _subjects(bulk: Bulk) -> dict[str, _Subject]:
+    rows = bulk.tuples("SELECT name, subject_id, profiles, total, squares FROM relative_subjects")
+    return {
+        name: _Subject(subject_id, profiles, Fraction(total), Fraction(squares))
+        for name, subject_id, profiles, total, squares in rows
+    }
 
 
-def _ranked(expression: str, values: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    """Who counts: for a limited segment all who have a value, else all who have ordered."""
-    if expression.startswith(LIMIT):
-        return values[expression].notna().to_numpy()
-    ordered: npt.NDArray[np.bool_] = values["orders"].to_numpy() > 0
-    return ordered
+def _added(bulk: Bulk, name: str) -> _Subject:
+    subject = _UNKNOWN._replace(subject_id=bulk.take("relative_subjects", 1))
+    bulk.insert(
+        "relative_subjects",
+        ("name", *_Subject._fields),
+        [(name, subject.subject_id, subject.profiles, "0", "0")],
+    )
+    return subject
 
 
-def _difference(expression: str, old: pd.DataFrame, new: pd.DataFrame) -> _Change:
-    before = old.reindex(new.index).to_numpy()
-    after = new.to_numpy(dtype=np.float64)
-    # a stored row has a number of orders: one that is missing throughout is not stored
-    same = ((before == after) | (np.isnan(before) & np.isnan(after))).all(axis=1)
-    vanished = np.setdiff1d(old.index.to_numpy(), new.index.to_numpy())
-    return _Change(expression, vanished, new[~same])
+def _stored(bulk: Bulk, subject: _Subject, profile_ids: Sequence[int]) -> list[Values]:
+    return bulk.tuples(
+        f"SELECT {PLACE} FROM relative_values WHERE subject_id = ? AND earlier IN (?*)",  # noqa: S608
+        subject.subject_id,
+        [float(-profile_id) for profile_id in profile_ids],
+    )
 
 
-def _applied(values: pd.DataFrame, change: _Change) -> pd.DataFrame:
-    replaced = np.union1d(change.vanished, change.changed.index.to_numpy())
-    kept = values[~np.isin(values.index.to_numpy(), replaced)]
-    return pd.concat([kept, change.changed]).sort_index() if len(kept) else change.changed
-
-
-def _write(bulk: Bulk, change: _Change) -> None:
+def _replace(
+    bulk: Bulk, subject: _Subject, gone: Collection[Values], come: Collection[Values]
+) -> None:
+    """Write rows, and all that is kept beside."""
+    if not (gone or come):
+        return
+    number = subject.subject_id
+    staying = {earlier for *_, earlier in come}
     bulk.execute_many(
-        "DELETE FROM relative_values WHERE expression = ? AND profile_id = ?",
-        [(change.expression, profile_id) for profile_id in change.vanished.tolist()],
+        "DELETE FROM relative_values WHERE subject_id = ? AND earlier = ?",
+        [(number, earlier) for *_, earlier in gone if earlier not in staying],
     )
-    facts = (
-        [None if np.isnan(value) else float(value) for value in row]
-        for row in change.changed.to_numpy(dtype=np.float64)
+    # where nobody had a value before there is none to be overwritten
+    write = bulk.upsert if gone else bulk.insert
+    write("relative_values", ("subject_id", *Place._fields), [(number, *place) for place in come])
+    Ranking(bulk, number).count(gone, come)
+    less, more = (exact_sums(value for value, *_ in some) for some in (gone, come))
+    bulk.execute(
+        "UPDATE relative_subjects SET profiles = ?, total = ?, squares = ? WHERE subject_id = ?",
+        subject.profiles - len(gone) + len(come),
+        str(subject.total - less[0] + more[0]),
+        str(subject.squares - less[1] + more[1]),
+        number,
     )
-    ids = change.changed.index.tolist()
-    rows = [(change.expression, profile, *row) for profile, row in zip(ids, facts, strict=True)]
-    bulk.upsert("relative_values", _COLUMNS, rows)
-
-
-def _read(bulk: Bulk, expression: str, condition: str = "", *values: object) -> pd.DataFrame:
-    rows = bulk.tuples(
-        "SELECT profile_id, value, orders, last_order_at FROM relative_values "  # noqa: S608
-        f"WHERE expression = ? {condition} ORDER BY profile_id",
-        expression,
-        *values,
-    )
-    if not rows:
-        return _NOBODY
-    ids, *facts = zip(*rows, strict=True)
-    index = pd.Index(np.array(ids, dtype=np.int64), name="profile_id")
-    columns = (np.array(column, dtype=np.float64) for column in facts)
-    return pd.DataFrame(dict(zip(_FACTS, columns, strict=True)), index=index)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from segmentd.segmenter.frames import Frames
     from segmentd.segmenter.thresholds import Population
     from segmentd.store.full_pass import Workers
-    from segmentd.store.relative import Populations
 
 T = TypeVar("T")
 
@@ -29,7 +28,6 @@ class SegmentStore:
 
     _database: Database
     _workers: Workers | None = None
-    _populations: Populations | None = None
 
     def pending(self, now: datetime) -> Pending:
         """Dirty and due profiles."""
@@ -161,20 +159,16 @@ class SegmentStore:
 
     def save_values(self, lease: Lease, values: pd.DataFrame) -> None:
         """Store the store-relative values of a partition, where they differ from the stored."""
-        populations = self._of_everybody()
-        try:
-            with self._database.write(lease) as connection:
-                populations.save(Bulk(connection, sqlite=self._database.sqlite), values)
-        except BaseException:
-            # rolled back: what we remember may be ahead of what is stored
-            populations.forget()
-            raise
+        from segmentd.store.relative import save_values
+
+        with self._database.write(lease) as connection:
+            save_values(Bulk(connection, sqlite=self._database.sqlite), values)
 
     def population(self, name: str) -> Population:
         """Who has a value of that name."""
-        from segmentd.segmenter.thresholds import PopulationTable
+        from segmentd.store.relative import StoredPopulation
 
-        return PopulationTable(self._of_everybody().of(name))
+        return StoredPopulation(self._database, name)
 
     def thresholds(self) -> dict[str, str]:
         """Name → current threshold."""
@@ -196,13 +190,6 @@ class SegmentStore:
             bulk = Bulk(connection, sqlite=self._database.sqlite)
             rows = bulk.rows("SELECT value FROM counters WHERE name = ?", counter)
         return from_epoch(rows[0].value) if rows else None
-
-    def _of_everybody(self) -> Populations:
-        from segmentd.store.relative import Populations
-
-        if self._populations is None:
-            self._populations = Populations(self._database)
-        return self._populations
 
     def _end_workers(self) -> None:
         if self._workers is not None:

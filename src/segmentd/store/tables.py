@@ -410,17 +410,58 @@ class ThresholdRow(SQLModel, table=True):
     current: int = Field(sa_type=SmallInteger)
 
 
+class RelativeSubjectRow(SQLModel, table=True):
+    """What profiles are ranked by: a subject of rules, or what a limited segment ranks by."""
+
+    __tablename__ = "relative_subjects"
+    __table_args__ = (UniqueConstraint("name"),)
+
+    subject_id: int = Field(
+        primary_key=True, sa_type=RowId, sa_column_kwargs={"autoincrement": False}
+    )
+    name: str
+    """The subject's text, or the name of the cut."""
+    profiles: int = Field(sa_type=BigInteger)
+    """How many have a value."""
+    total: str
+    """The exact sum of the values, as a fraction."""
+    squares: str
+    """The exact sum of their squares."""
+
+
 class RelativeValueRow(SQLModel, table=True):
-    """One profile's value of a store-relative expression; only of those who ordered."""
+    """One profile's value, and what ranks it among those with the same."""
 
     __tablename__ = "relative_values"
-    __table_args__ = (Index("relative_values_profile", "profile_id"), _CLUSTERED)
+    __table_args__ = (
+        Index(
+            "relative_values_ranked", "subject_id", "value", "orders", "last_order_at", "earlier"
+        ),
+        _CLUSTERED,
+    )  # fmt: skip
 
-    expression: str = Field(primary_key=True)
-    profile_id: int = Field(primary_key=True, sa_type=BigInteger)
-    value: float | None = None
+    subject_id: int = Field(primary_key=True, sa_type=BigInteger)
+    earlier: float = Field(primary_key=True)
+    """Minus the profile's id: one index holds all that ranks, and in one direction."""
+    value: float
     orders: float
-    last_order_at: float | None = None
+    last_order_at: float
+    """Minus infinity for who never ordered."""
+
+
+class RelativeStepRow(SQLModel, table=True):
+    """How many stand from one place in a ranking up to the next step, so that nobody counts a
+    million for who is at a rank."""
+
+    __tablename__ = "relative_steps"
+    __table_args__ = (_CLUSTERED,)
+
+    subject_id: int = Field(primary_key=True, sa_type=BigInteger)
+    value: float = Field(primary_key=True)
+    orders: float = Field(primary_key=True)
+    last_order_at: float = Field(primary_key=True)
+    earlier: float = Field(primary_key=True)
+    profiles: int = Field(sa_type=BigInteger)
 
 
 class ScoreRow(SQLModel, table=True):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from segmentd.segmenter.ranks import HIGHEST, LOWEST
 from segmentd.store import Store
 from shop_in_store import Shop, customer, lease_of, order, rows
 
-SPENT = "TOP 10% amount_spent"
+SPENT = "amount_spent"
 
 
 def values_of(*profiles: int) -> pd.DataFrame:
@@ -20,9 +21,9 @@ def test_i2_a_gone_customer_does_not_count_for_percentiles(store: Store, shop: S
     shop.save(customer("1"), customer("2"), order("10", "1"), order("11", "2"))
     lease = lease_of(store)
     store.save_values(lease, values_of(shop.profile("1"), shop.profile("2")))
-    assert len(store.values(SPENT)) == 2
+    assert store.population(SPENT).count() == 2
     shop.remove("customers", "2")
-    assert store.values(SPENT)["profile_id"].tolist() == [shop.profile("1")]
+    assert store.population(SPENT).between(LOWEST, HIGHEST) == [shop.profile("1")]
 
 
 def test_i2_nor_does_one_who_was_evaluated_before_they_were_gone(store: Store, shop: Shop) -> None:
@@ -30,7 +31,7 @@ def test_i2_nor_does_one_who_was_evaluated_before_they_were_gone(store: Store, s
     values = values_of(shop.profile("1"), shop.profile("2"))
     shop.remove("customers", "2")
     store.save_values(lease_of(store), values)
-    assert store.values(SPENT)["profile_id"].tolist() == [shop.profile("1")]
+    assert store.population(SPENT).between(LOWEST, HIGHEST) == [shop.profile("1")]
 
 
 def test_an_account_that_comes_back_adopts_who_ordered_meanwhile(store: Store, shop: Shop) -> None:
