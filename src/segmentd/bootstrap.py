@@ -38,14 +38,13 @@ from segmentd.sdk.contract import Destination, Meter, Runtime, Source
 from segmentd.segmenter.demands import is_filled
 from segmentd.segmenter.ruleset import Ruleset, Shop, compile_segments
 from segmentd.store import Store, open_store
-from segmentd.store.leases import this_process
+from segmentd.store.holding import Holding
 
 T = TypeVar("T")
 
 Progress = Callable[[str, int, int | None], None]
 """Called with what is being done, how far it is, and the expected total if known."""
 
-LEASE_TTL = timedelta(minutes=10)
 LOCK_PATIENCE = timedelta(seconds=30)
 """How long a command waits for another process that holds the same source or destination."""
 
@@ -114,6 +113,8 @@ class App:
     patience: timedelta = LOCK_PATIENCE
     meters: dict[str, Meter] = field(default_factory=dict)
     """What each connector did, by its name in the configuration."""
+    epochs: dict[str, int] = field(default_factory=dict)
+    """The epoch under which this process held each lease last."""
     _compiled: dict[Shop, Ruleset] = field(default_factory=dict)
     _compiled_of: Config | None = None
 
@@ -244,29 +245,24 @@ class App:
 
     @contextmanager
     def lease(self, name: str) -> Iterator[tuple[Lease, Progress]]:
-        """Hold the right to write; the second value reports progress and prolongs the lease."""
-        lease = self._acquire(name)
-        renewed = _wall()
+        """Hold the right to write; the second value reports progress and raises LockedError if the
+        right was lost."""
+        with closing(self._held(name)) as held:
+            self.epochs[name] = held.lease.epoch
 
-        def tick(label: str, done: int, total: int | None) -> None:
-            nonlocal renewed
-            self.progress(label, done, total)
-            if _wall() - renewed > LEASE_TTL / 4:
-                self.store.renew(lease, LEASE_TTL, _wall())
-                renewed = _wall()
+            def tick(label: str, done: int, total: int | None) -> None:
+                held.check()
+                self.progress(label, done, total)
 
-        try:
-            yield lease, tick
-        finally:
-            self.store.release(lease)
+            yield held.lease, tick
 
-    def _acquire(self, name: str) -> Lease:
-        deadline = _wall() + self.patience
+    def _held(self, name: str) -> Holding:
+        deadline = time.monotonic() + self.patience.total_seconds()
         while True:
             try:
-                return self.store.acquire(name, this_process(), LEASE_TTL, _wall())
+                return Holding(self.store, name, self.config.lease)
             except LockedError:
-                if _wall() >= deadline:
+                if time.monotonic() >= deadline:
                     raise
                 self.sleep(0.5)
 

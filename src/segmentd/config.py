@@ -94,6 +94,8 @@ class Config:
     path: Path
     store_url: str
     """SQLAlchemy URL; a relative SQLite path counts from the folder of the file."""
+    lease: timedelta
+    """After so long a silence of a process, another one takes over what it was doing."""
     shop: Shop
     sources: Mapping[str, ConnectorConfig]
     destinations: Mapping[str, ConnectorConfig]
@@ -122,13 +124,15 @@ def load_config(path: Path | None = None) -> Config:
     destinations = {
         name: _destination(file, name, raw) for name, raw in file.tables("destinations").items()
     }
+    store = file.parse(StoreTable, "store", file.table("store"))
     shop = file.parse(ShopTable, "shop", file.table("shop"))
     guard = file.parse(GuardTable, "guard", file.table("guard"))
     web = file.parse(WebTable, "web", file.table("web"))
     rules = read_rules(file, _kinds(destinations))
     return Config(
         path=path,
-        store_url=_store_url(file),
+        store_url=_store_url(file, store),
+        lease=store.lease,
         shop=Shop(shop.time_zone, shop.currency, WEEKDAYS.index(shop.week_start)),
         sources=sources,
         destinations=destinations,
@@ -248,8 +252,8 @@ def _readable_by_all(path: Path) -> bool:
         return False  # missing: ``check`` and the first use of the secret say so
 
 
-def _store_url(file: ConfigFile) -> str:
-    url = file.parse(StoreTable, "store", file.table("store")).url
+def _store_url(file: ConfigFile, store: StoreTable) -> str:
+    url = store.url
     if url.startswith("postgresql+psycopg://"):
         return url
     _, sqlite, database = url.partition("sqlite:///")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -46,6 +46,12 @@ def _currency(code: str) -> str:
     if not re.fullmatch(r"[A-Z]{3}", code):
         raise ValueError(f'"{code}" is no currency code; write for example EUR')
     return code
+
+
+def _lease(span: timedelta) -> timedelta:
+    if not timedelta(seconds=2) <= span <= timedelta(hours=1):
+        raise ValueError("must be between 2s and 1h; the default is 60s")
+    return span
 
 
 def _days(text: object) -> int:
@@ -95,6 +101,7 @@ class StoreTable(Table):
     """``[store]``"""
 
     url: str = "sqlite:///segmentd.db"
+    lease: Annotated[Duration, AfterValidator(_lease)] = timedelta(seconds=60)
 
 
 class ShopTable(Table):

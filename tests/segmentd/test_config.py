@@ -39,7 +39,7 @@ def load(text: str) -> Config:
 
 def test_a_whole_configuration(folder: Path) -> None:
     config = load(
-        'paused = true\n[store]\nurl = "postgresql+psycopg://me@db/shop"\n'
+        'paused = true\n[store]\nurl = "postgresql+psycopg://me@db/shop"\nlease = "20s"\n'
         '[shop]\ntime_zone = "Europe/Berlin"\ncurrency = "EUR"\nweek_start = "sunday"\n'
         "[web]\nport = 0\n[guard]\nfloor = 5\nshare_of_all = 0.5\n"
         + SHOP
@@ -52,6 +52,7 @@ def test_a_whole_configuration(folder: Path) -> None:
     )
     assert config.paused
     assert config.store_url == "postgresql+psycopg://me@db/shop"
+    assert config.lease == timedelta(seconds=20)
     assert config.shop == Shop("Europe/Berlin", "EUR", week_start=6)
     assert config.web == Web("127.0.0.1", 0)
     assert config.guard == Guard(5, 0.2, 0.5)
@@ -71,6 +72,7 @@ def test_a_whole_configuration(folder: Path) -> None:
 def test_defaults(folder: Path) -> None:
     config = load(SHOP + VIP)
     assert config.store_url == f"sqlite:///{folder}/segmentd.db"
+    assert config.lease == timedelta(seconds=60)
     assert config.web == Web("127.0.0.1", 8090)
     assert config.guard == Guard()
     assert not config.paused
@@ -183,6 +185,10 @@ WRONG = {
     "bad currency": (
         '[shop]\ncurrency = "euro"\n',
         'segmentd.toml: [shop] key "currency": "euro" is no currency code; write for example EUR',
+    ),
+    "lease that no run keeps": (
+        '[store]\nlease = "100ms"\n',
+        'segmentd.toml: [store] key "lease": must be between 2s and 1h; the default is 60s',
     ),
     "port as text": (
         '[web]\nport = "health"\n',

@@ -15,44 +15,16 @@ from typing import Any
 import structlog
 
 from segmentd.bootstrap import App
-from segmentd.domain.errors import (
-    AuthError,
-    ConfigError,
-    LockedError,
-    SafetyStop,
-    SegmentdError,
-    Stopping,
-)
-from segmentd.logs import redact
+from segmentd.cli.standings import Standings
+from segmentd.domain.errors import LockedError, SafetyStop, SegmentdError, Stopping
+from segmentd.pipeline.push import PushSummary
 from segmentd.sdk.contract import Action
 from segmentd.web.metrics import Metrics
 
 _log = structlog.get_logger("segmentd.run")
 
-
-@dataclass
-class Standing:
-    """How one connector fares."""
-
-    state: str = "waiting"
-    """``waiting``, ``ok``, ``failing`` (tried again), ``busy`` (another process has it), ``held``
-    (a guard waits for a person) or ``needs attention`` (stopped until restart or reload)."""
-    last_success: datetime | None = None
-    error: str | None = None
-    """The class of the last error."""
-    message: str | None = None
-    hint: str | None = None
-
-
+NEVER = datetime.min.replace(tzinfo=UTC)
 _COUNT_SECONDS = 600.0
-
-_STATES: tuple[tuple[type[SegmentdError], str], ...] = (
-    (AuthError, "needs attention"),
-    (ConfigError, "needs attention"),
-    (SafetyStop, "held"),
-    (LockedError, "busy"),
-    (SegmentdError, "failing"),
-)
 
 
 @dataclass
@@ -64,14 +36,23 @@ class Cycles:
     stopping: threading.Event
     on_stopped: Callable[[str], None] = lambda _source: None
     """Called with a source that needs a person: it is to be pulled no more."""
-    standings: dict[str, Standing] = field(default_factory=dict)
+    passed_at: datetime = NEVER
+    """The ``now`` of the last pass that was tried."""
+    insufficient_data: bool = False
+    """That pass could decide nothing before a source is read to its end."""
+    put_off: set[str] = field(default_factory=set)
+    """Leases that another process held when we wanted them."""
 
     def __post_init__(self) -> None:
         self._run = uuid.uuid4().hex[:8]
         self._numbers = count(1)
         self._count_at = 0.0
-        # evaluation and push of one cycle after the other: they read what the others write
+        self._state = threading.Lock()
+        # one pass after the other: the second finds nothing left to do
         self._turn = threading.Lock()
+        self._owed = set(self.app.config.destinations)
+        self._pushing: set[str] = set()
+        self.standings = Standings(self.metrics)
 
     def source(self, name: str) -> None:
         """Pull one source, then segment and push."""
@@ -84,15 +65,22 @@ class Cycles:
         with self._cycle("due") as facts:
             self._deliver(facts)
 
+    def leave(self, name: str) -> None:
+        """Do not read a source now: another process did, in its turn."""
+        turn = LockedError(f"{name} is read in turn with another process")
+        self.standings.failed(name, turn)
+        self._note_lag(name)
+
+    def owe(self) -> None:
+        """Every destination is to be compared with the memberships once more."""
+        with self._state:
+            self._owed.update(self.app.config.destinations)
+
     def restart(self, app: App) -> None:
         """Go on with another configuration; what was stopped is tried again."""
         self.app = app
-        known = app.config.sources.keys() | app.config.destinations.keys()
-        for name in list(self.standings):
-            if name not in known:
-                del self.standings[name]
-            elif self.standings[name].state == "needs attention":
-                self.standings[name].state = "waiting"
+        self.standings.restart(app.config)
+        self.owe()
 
     @contextmanager
     def _cycle(self, name: str) -> Iterator[dict[str, Any]]:
@@ -117,46 +105,96 @@ class Cycles:
         for summary in outcome.done:
             facts.update(read=summary.read, written=summary.written)
             self.metrics.pulled(summary)
-            for stream in summary.streams:
-                watermark = self.app.store.cursor(name, stream.stream).watermark
-                if watermark is not None:
-                    self.metrics.known_until(name, stream.stream, watermark)
-            self._succeeded(name)
+            if any(stream.written or stream.removed for stream in summary.streams):
+                # the shop may have other tags than we put there
+                self.owe()
+            self.standings.succeeded(name)
         for error in outcome.failed.values():
-            facts.setdefault("failed", []).append(name)
-            self._failed(name, error)
-            if self.standings[name].state == "needs attention":
+            self._failed(name, error, facts)
+            if self.standings.needs_attention(name):
                 self.on_stopped(name)
+        self._note_lag(name)
+
+    def _note_lag(self, name: str) -> None:
+        for stream, watermark in self.app.store.watermarks(name).items():
+            self.metrics.known_until(name, stream, watermark)
 
     def _deliver(self, facts: dict[str, Any]) -> None:
-        with self._turn:
-            if self.stopping.is_set():
-                raise Stopping("segmentd is stopping")
-            done = self.app.segment()
-            facts.update(evaluated=done.evaluated, entered=done.entered, left=done.left)
-            facts["insufficient_data"] = done.insufficient_data or None
-            # who they are is personal; segmentd segment tells
-            facts["unknown_pins"] = len(done.warnings) or None
+        if self._segment(facts):
             self._push(facts)
             self._count()
 
+    def _segment(self, facts: dict[str, Any]) -> bool:
+        with self._turn:
+            if self.stopping.is_set():
+                raise Stopping("segmentd is stopping")
+            before, self.passed_at = self.passed_at, self.app.clock()
+            try:
+                done = self.app.segment()
+            except LockedError:
+                # who evaluates now does it for us, or leaves the marks for our next look
+                self.passed_at = before
+                self.put_off.add("segment")
+                facts["busy"] = ["segment"]
+                return False
+            self.insufficient_data = done.insufficient_data
+        facts.update(evaluated=done.evaluated, entered=done.entered, left=done.left)
+        facts["insufficient_data"] = done.insufficient_data or None
+        # who they are is personal; segmentd segment tells
+        facts["unknown_pins"] = len(done.warnings) or None
+        if done.entered or done.left:
+            self.owe()
+        return True
+
     def _push(self, facts: dict[str, Any]) -> None:
-        names = self._reachable()
-        if self.app.config.paused or not names:
-            facts["paused"] = self.app.config.paused or None
+        if self.app.config.paused:
+            facts["paused"] = True
             return
-        outcome = self.app.push(names)
+        for name in self.app.config.destinations:
+            while not self.standings.needs_attention(name) and self._claim(name):
+                done = False
+                try:
+                    done = self._push_to(name, facts)
+                finally:
+                    self._let_go(name, owed=not done)
+                if not done:
+                    # tried again with the next cycle, and not round and round
+                    break
+
+    def _claim(self, name: str) -> bool:
+        """Take it upon us to push; not if there is nothing new for it, nor if another thread is
+        about it: that one looks again when it has ended."""
+        with self._state:
+            if name not in self._owed or name in self._pushing:
+                return False
+            self._owed.discard(name)
+            self._pushing.add(name)
+            return True
+
+    def _let_go(self, name: str, *, owed: bool) -> None:
+        with self._state:
+            self._pushing.discard(name)
+            if owed:
+                self._owed.add(name)
+
+    def _push_to(self, name: str, facts: dict[str, Any]) -> bool:
+        outcome = self.app.push([name])
         for summary in outcome.done:
             self.metrics.pushed(summary)
-            self._succeeded(summary.destination)
-        facts["added"] = sum(summary.added for summary in outcome.done)
-        facts["removed"] = sum(summary.removed for summary in outcome.done)
-        facts["rejected"] = sum(summary.rejected for summary in outcome.done) or None
-        for name, error in outcome.failed.items():
-            facts.setdefault("failed", []).append(name)
+            self.standings.succeeded(name)
+            _add_up(facts, summary)
+        for error in outcome.failed.values():
             if isinstance(error, SafetyStop):
                 self._count_held(name)
-            self._failed(name, error)
+            if isinstance(error, LockedError):
+                self.put_off.add(f"destination:{name}")
+            self._failed(name, error, facts)
+        return not outcome.failed
+
+    def _failed(self, name: str, error: SegmentdError, facts: dict[str, Any]) -> None:
+        kind = "busy" if isinstance(error, LockedError) else "failed"
+        facts[kind] = [*facts.get(kind, []), name]
+        self.standings.failed(name, error)
 
     def _count(self) -> None:
         """Figures that cost a look at whole tables: not with every cycle."""
@@ -168,41 +206,13 @@ class Cycles:
             self.metrics.members(segment.segment, segment.size)
         self.metrics.quarantined(state.rejected)
 
-    def _reachable(self) -> list[str]:
-        return [
-            name
-            for name in self.app.config.destinations
-            if self._standing(name).state != "needs attention"
-        ]
-
     def _count_held(self, name: str) -> None:
         for plan in self.app.plan([name]).done:
             self.metrics.held(name, plan.count(Action.REMOVE).total())
 
-    def _standing(self, name: str) -> Standing:
-        return self.standings.setdefault(name, Standing())
 
-    def _succeeded(self, name: str) -> None:
-        standing = self._standing(name)
-        if standing.error is not None:
-            _log.info("recovered", of=name)
-        self.standings[name] = Standing("ok", datetime.now(UTC))
-        self.metrics.succeeded(name)
-
-    def _failed(self, name: str, error: SegmentdError) -> None:
-        before = self._standing(name)
-        state = next(state for kind, state in _STATES if isinstance(error, kind))
-        now = Standing(
-            state, before.last_success, type(error).__name__, redact(error.message), error.hint
-        )
-        self.standings[name] = now
-        self.metrics.failed(name, error)
-        if (before.error, before.message) != (now.error, now.message):
-            # told once, and then only counted, until it changes or ends
-            _log.warning(
-                state.replace(" ", "_"),
-                of=name,
-                error_class=now.error,
-                reason=now.message,
-                hint=now.hint,
-            )
+def _add_up(facts: dict[str, Any], summary: PushSummary) -> None:
+    facts["added"] = facts.get("added", 0) + summary.added
+    facts["removed"] = facts.get("removed", 0) + summary.removed
+    if summary.rejected:
+        facts["rejected"] = facts.get("rejected", 0) + summary.rejected

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -19,9 +20,11 @@ from segmentd.bootstrap import App, check_rules, open_app
 from segmentd.cli.cycles import Cycles
 from segmentd.cli.signals import Signals
 from segmentd.cli.tenure import Tenure
+from segmentd.cli.watch import DUE, Watch
 from segmentd.config import Config, ConnectorConfig
 from segmentd.domain.errors import ConfigError, LockedError, SegmentdError, Stopping
 from segmentd.scheduler import Cron, Every, Schedule, Scheduler
+from segmentd.store.holding import BEATS
 from segmentd.web.health import Health, Phase
 from segmentd.web.metrics import Metrics
 from segmentd.web.server import WebServer, application
@@ -30,10 +33,12 @@ _log = structlog.get_logger("segmentd.run")
 
 GRACE = 7.0
 """Seconds that the batch in flight has to end; with the rest the process ends within 10."""
-DUE = "due"
-_LOOK = 1.0
+LOOK = "look"
+_BEAT = 1.0
 _DUE_AT_LEAST = timedelta(hours=1)
-_PAUSE = timedelta(minutes=1)
+_LOOK_AT_LEAST = timedelta(seconds=15)
+_THREADS = 64
+"""More than there are jobs, so that none waits for another one; each starts when first needed."""
 
 
 def serve(config: Config, load: Callable[[], Config], signals: Signals) -> None:
@@ -53,11 +58,11 @@ def serve(config: Config, load: Callable[[], Config], signals: Signals) -> None:
             raise Stopping("segmentd is stopping")
 
     with ExitStack() as stack:
-        app = open_app(config, sleep=sleep, progress=progress)
+        # who finds another process at work does not wait for it: the next look finds what is left
+        app = open_app(config, sleep=sleep, progress=progress, patience=timedelta())
         stack.callback(app.close)
-        tenure = stack.enter_context(
-            Tenure(app.store, exclusive=config.store_url.startswith("sqlite"))
-        )
+        exclusive = config.store_url.startswith("sqlite")
+        tenure = stack.enter_context(Tenure(app.store, config.lease, exclusive=exclusive))
         daemon = Daemon(app, tenure, stopping)
         if config.web is not None:
             web = WebServer(daemon.site(), config.web.host, config.web.port)
@@ -82,9 +87,10 @@ class Daemon:
         self._stopping = stopping
         self._health = Health(checks=[tenure.problem, self._store_problem])
         self._metrics = Metrics()
-        self._scheduler = Scheduler(self._job_failed, threads=len(app.config.sources) + 1)
+        self._scheduler = Scheduler(self._job_failed, threads=_THREADS)
         self._metrics.lock_epoch(tenure.epoch)
         self._cycles = Cycles(app, self._metrics, stopping, self._scheduler.remove)
+        self._watch = Watch(self._cycles, self._scheduler)
 
     def site(self) -> Any:
         """The web application."""
@@ -95,6 +101,8 @@ class Daemon:
         _check(self._app)
         self._schedule({}, self._app.config.sources)
         self._scheduler.add(DUE, self._due, Every(_DUE_AT_LEAST), self._begun)
+        often = min(_LOOK_AT_LEAST, self._app.config.lease / BEATS)
+        self._scheduler.add(LOOK, self._watch.look, Every(often), self._begun)
         self._scheduler.start()
         self._health.phase = Phase.RUNNING
         _log.info("started", version=__version__, sources=len(self._app.config.sources))
@@ -111,9 +119,10 @@ class Daemon:
             "phase": self._health.phase,
             "since": self._begun,
             "paused": self._app.config.paused,
-            "connectors": {name: asdict(s) for name, s in self._cycles.standings.items()},
+            "connectors": {name: asdict(s) for name, s in self._cycles.standings.all.items()},
             "next_runs": self._scheduler.next_runs(),
             "skipped_runs": dict(self._scheduler.skipped),
+            "lease": self._tenure.name,
             "store": self._store_status(),
         }
 
@@ -128,7 +137,7 @@ class Daemon:
     def _loop(self, signals: Signals, load: Callable[[], Config]) -> None:
         while True:
             self._health.beat()
-            received = signals.wait(_LOOK)
+            received = signals.wait(_BEAT)
             if received is signal.SIGHUP:
                 self._reload(load)
             elif received is not None:
@@ -149,29 +158,22 @@ class Daemon:
     ) -> None:
         for name in before.keys() - now.keys():
             self._scheduler.remove(name)
+        self._watch.forget()
         for name, connector in now.items():
-            self._scheduler.add(
-                name,
-                lambda name=name: self._source(name),  # type: ignore[misc]
-                _schedule_of(connector, self._app.shop().time_zone),
-            )
+            schedule = _schedule_of(connector, self._app.shop().time_zone)
+            self._scheduler.add(name, partial(self._source, name, schedule), schedule)
 
-    def _source(self, name: str) -> None:
+    def _source(self, name: str, schedule: Schedule) -> None:
         try:
-            self._cycles.source(name)
+            self._watch.source(name, schedule)
         finally:
-            self._plan_due()
+            self._watch.look()
 
     def _due(self) -> None:
         try:
             self._cycles.due()
         finally:
-            self._plan_due()
-
-    def _plan_due(self) -> None:
-        due = self._app.store.next_due()
-        if due is not None:
-            self._scheduler.wake(DUE, wake_at(due, datetime.now(UTC)))
+            self._watch.look()
 
     def _job_failed(self, name: str, error: Exception) -> None:
         if isinstance(error, Stopping):
@@ -186,7 +188,7 @@ class Daemon:
         old = self._app.config
         try:
             new = load()
-            if (new.store_url, new.web) != (old.store_url, old.web):
+            if (new.store_url, new.lease, new.web) != (old.store_url, old.lease, old.web):
                 raise ConfigError("[store] and [web] change only by a restart")
             app = replace(self._app, config=new)
             _check(app)
@@ -206,15 +208,6 @@ class Daemon:
         except SegmentdError as error:
             return f"store: {type(error).__name__}"
         return None
-
-
-def wake_at(due: datetime, now: datetime) -> datetime:
-    """When to evaluate for something that is due.
-
-    What still is due after a pass cannot be decided now (a new source is not read to its end, the
-    database is locked): to try again at once would go round and round.
-    """
-    return due if due > now else now + _PAUSE
 
 
 def _check(app: App) -> None:

@@ -1,60 +1,44 @@
-"""The daemon's own lease: one daemon for one SQLite file.
+"""The daemon's own lease: one daemon for one SQLite file, and any number on PostgreSQL.
 
-On PostgreSQL several daemons share the work, source by source, and there is nothing to hold.
+Several share the work source by source; each holds a number, so that the others notice when one
+of them dies between two pieces of work.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import count
 from types import TracebackType
 from typing import Self
 
-from segmentd.domain.errors import LockedError, TransientError
-from segmentd.pipeline.ports import Lease, LeasePort
-from segmentd.store.leases import this_process
+from segmentd.domain.errors import LockedError
+from segmentd.store.holding import Holding, Leases
 
-TTL = timedelta(minutes=3)
-_RENEW_SECONDS = 30.0
-
-
-def _wall() -> datetime:
-    return datetime.now(UTC)
+NAME = "daemon"
 
 
 class Tenure:
-    """Holds the lease ``daemon`` inside of a ``with`` block."""
+    """Holds ``daemon`` inside of a ``with`` block, or the first of ``daemon:1``, ``daemon:2`` …
+    that is free."""
 
     def __init__(
         self,
-        leases: LeasePort,
+        leases: Leases,
+        span: timedelta,
         *,
         exclusive: bool,
-        clock: Callable[[], datetime] = _wall,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         """``exclusive``: the store bears only one daemon."""
         self._leases = leases
+        self._span = span
         self._exclusive = exclusive
         self._clock = clock
-        self._lease: Lease | None = None
-        self._lost: str | None = None
-        self._end = threading.Event()
-        # not in the main loop: a long write of ours may keep a renewal waiting
-        self._thread = threading.Thread(target=self._keep, name="tenure", daemon=True)
 
     def __enter__(self) -> Self:
         """Take the lease; LockedError names who has it and since when."""
-        if self._exclusive:
-            try:
-                self._lease = self._leases.acquire("daemon", this_process(), TTL, self._clock())
-            except LockedError as error:
-                raise LockedError(
-                    f"another segmentd run works on this database: {error.message}",
-                    hint="stop it, or use PostgreSQL, where several share the work",
-                ) from error
-            self._thread.start()
+        self._holding = self._only() if self._exclusive else self._one_of_many()
         return self
 
     def __exit__(
@@ -64,32 +48,42 @@ class Tenure:
         trace: TracebackType | None,
     ) -> None:
         """Give it back."""
-        self._end.set()
-        if self._lease is not None:
-            self._thread.join()
-            with suppress(TransientError):  # then it ends with its time
-                self._leases.release(self._lease)
+        self._holding.close()
+
+    @property
+    def name(self) -> str:
+        """The lease that is held."""
+        return self._holding.lease.name
 
     @property
     def epoch(self) -> int:
-        """How often the lease changed hands; 0 where there is none."""
-        return self._lease.epoch if self._lease else 0
+        """How often the lease changed hands."""
+        return self._holding.lease.epoch
 
     def problem(self) -> str | None:
-        """That the lease was lost, if it was."""
-        return self._lost
+        """That the lease was lost, if it was: this process was silent for too long."""
+        return self._holding.lost
 
     def prolong(self) -> None:
-        """Renew it once; a database that cannot be written now is asked again."""
-        if self._lease is None:
-            return
-        try:
-            self._leases.renew(self._lease, TTL, self._clock())
-        except LockedError as error:
-            self._lost = error.message
-        except TransientError:
-            return
+        """Renew it once."""
+        self._holding.prolong()
 
-    def _keep(self) -> None:
-        while not self._lost and not self._end.wait(_RENEW_SECONDS):
-            self.prolong()
+    def _only(self) -> Holding:
+        try:
+            return self._take(NAME)
+        except LockedError as error:
+            raise LockedError(
+                f"another segmentd run works on this database: {error.message}",
+                hint="stop it, or use PostgreSQL, where several share the work",
+            ) from error
+
+    def _one_of_many(self) -> Holding:
+        for number in count(1):
+            try:
+                return self._take(f"{NAME}:{number}")
+            except LockedError:
+                continue
+        raise AssertionError("there is always another number")
+
+    def _take(self, name: str) -> Holding:
+        return Holding(self._leases, name, self._span, self._clock)

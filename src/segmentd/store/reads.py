@@ -153,7 +153,7 @@ class ReadStore(HistoryStore):
                 segments=_segment_states(rows),
                 names=_name_states(rows),
                 counts=counts,
-                next_due=rows(select(func.min(_PROFILES.c.due_at)))[0][0],
+                next_due=rows(_next_due())[0][0],
                 rejections=_refusals(rows, 20),
                 rejected=count("rejections"),
             )
@@ -205,9 +205,7 @@ class ReadStore(HistoryStore):
     def next_due(self) -> datetime | None:
         """The earliest instant at which time alone may change a membership."""
         with self._database.read() as connection:
-            due: datetime | None = connection.execute(
-                select(func.min(_PROFILES.c.due_at))
-            ).scalar_one()
+            due: datetime | None = connection.execute(_next_due()).scalar_one()
             return due
 
     def _memberships_as_of(self, as_of: datetime) -> Iterator[Membership]:
@@ -242,6 +240,12 @@ def _people() -> Any:
         columns.profile_id, columns.source, columns.customer_id, columns.email,
         columns.created_at, columns.country, columns.due_at,
     )  # fmt: skip
+
+
+def _next_due() -> Any:
+    # the condition is that of the index: without it SQLite looks at everybody
+    due = _PROFILES.c.due_at
+    return select(func.min(due)).where(due.is_not(None))
 
 
 def _history() -> Any:

@@ -11,9 +11,10 @@ from segmentd.store.pull import PullStore
 from segmentd.store.push import PushStore
 from segmentd.store.reads import ReadStore
 from segmentd.store.segment import SegmentStore
+from segmentd.store.waiting import WaitingStore
 
 
-class Store(LeaseStore, PullStore, SegmentStore, PushStore, ReadStore):
+class Store(LeaseStore, WaitingStore, PullStore, SegmentStore, PushStore, ReadStore):
     """An open database. Its methods may be called from several threads."""
 
     def __init__(self, database: Database) -> None:

@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 
 from daemons import SPENDER, put
 from segmentd.bootstrap import App, open_app
-from segmentd.cli.cycles import Cycles, Standing
+from segmentd.cli.cycles import Cycles
+from segmentd.cli.standings import Standing
 from segmentd.config import load_config
 from segmentd.domain.errors import Stopping
 from segmentd.sdk.testing.faults import status
@@ -53,7 +54,7 @@ class Bench:
     stopped: list[str] = field(default_factory=list)
 
     def states(self) -> dict[str, str]:
-        return {name: standing.state for name, standing in self.cycles.standings.items()}
+        return {name: standing.state for name, standing in self.cycles.standings.all.items()}
 
     def metric(self, series: str) -> float | None:
         for line in self.cycles.metrics.render().decode().splitlines():
@@ -111,11 +112,11 @@ def test_a_source_that_is_down_is_tried_again(bench: Bench) -> None:
     refuse(bench.shop, 503, times=6)
     bench.cycles.source("shop")
     assert bench.states()["shop"] == "failing"
-    assert bench.cycles.standings["shop"].error == "TransientError"
+    assert bench.cycles.standings.all["shop"].error == "TransientError"
     assert bench.stopped == []
     bench.cycles.source("shop")
     assert bench.states()["shop"] == "ok"
-    assert bench.cycles.standings["shop"].error is None
+    assert bench.cycles.standings.all["shop"].error is None
 
 
 def test_the_same_failure_is_told_once_and_counted_always(bench: Bench) -> None:
@@ -150,9 +151,9 @@ def test_after_a_reload_what_was_stopped_is_tried_again(bench: Bench) -> None:
 
 
 def test_a_connector_that_is_configured_no_more_is_forgotten(bench: Bench) -> None:
-    bench.cycles.standings["old"] = Standing("failing")
+    bench.cycles.standings.all["old"] = Standing("failing")
     bench.cycles.restart(bench.app)
-    assert "old" not in bench.cycles.standings
+    assert "old" not in bench.cycles.standings.all
 
 
 def test_a_held_plan_is_visible_and_the_rest_goes_on(bench: Bench) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from segmentd.cli.tenure import TTL, Tenure
+from segmentd.cli.tenure import Tenure
 from segmentd.domain.errors import LockedError
 from segmentd.store import Store, open_store
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+SPAN = timedelta(minutes=3)
 
 
 class Clock:
@@ -34,38 +35,38 @@ def clock() -> Clock:
 
 
 def test_only_one_holds_it_and_the_other_learns_who(store: Store, clock: Clock) -> None:
-    with Tenure(store, exclusive=True, clock=clock):
+    with Tenure(store, SPAN, exclusive=True, clock=clock):
         with pytest.raises(LockedError, match="since 2026-06-01 12:00:00Z") as caught:
-            Tenure(store, exclusive=True, clock=clock).__enter__()
+            Tenure(store, SPAN, exclusive=True, clock=clock).__enter__()
         assert caught.value.hint is not None
-    with Tenure(store, exclusive=True, clock=clock) as next_one:
+    with Tenure(store, SPAN, exclusive=True, clock=clock) as next_one:
         assert next_one.epoch == 2
 
 
-def test_where_several_may_work_nothing_is_held(store: Store, clock: Clock) -> None:
-    with (
-        Tenure(store, exclusive=False, clock=clock) as first,
-        Tenure(store, exclusive=False, clock=clock) as second,
-    ):
-        assert (first.epoch, second.epoch) == (0, 0)
-        first.prolong()
-        assert first.problem() is None
+def test_where_several_may_work_each_has_a_number(store: Store, clock: Clock) -> None:
+    with Tenure(store, SPAN, exclusive=False, clock=clock) as first:
+        with Tenure(store, SPAN, exclusive=False, clock=clock) as second:
+            assert (first.name, second.name) == ("daemon:1", "daemon:2")
+            second.prolong()
+            assert second.problem() is None
+        with Tenure(store, SPAN, exclusive=False, clock=clock) as third:
+            assert (third.name, third.epoch) == ("daemon:2", 2)
 
 
 def test_prolonging_keeps_others_out(store: Store, clock: Clock) -> None:
-    with Tenure(store, exclusive=True, clock=clock) as held:
+    with Tenure(store, SPAN, exclusive=True, clock=clock) as held:
         for _ in range(3):
-            clock.now += TTL - timedelta(seconds=1)
+            clock.now += SPAN - timedelta(seconds=1)
             held.prolong()
         with pytest.raises(LockedError):
-            Tenure(store, exclusive=True, clock=clock).__enter__()
+            Tenure(store, SPAN, exclusive=True, clock=clock).__enter__()
         assert held.problem() is None
 
 
 def test_who_slept_too_long_notices_that_another_took_over(store: Store, clock: Clock) -> None:
-    with Tenure(store, exclusive=True, clock=clock) as sleeper:
-        clock.now += TTL + timedelta(seconds=1)
-        with Tenure(store, exclusive=True, clock=clock) as other:
+    with Tenure(store, SPAN, exclusive=True, clock=clock) as sleeper:
+        clock.now += SPAN + timedelta(seconds=1)
+        with Tenure(store, SPAN, exclusive=True, clock=clock) as other:
             sleeper.prolong()
             assert sleeper.problem() is not None
             other.prolong()
