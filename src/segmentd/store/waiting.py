@@ -69,11 +69,11 @@ class WaitingStore:
         """Stream → up to when everything that changed is stored, of those read at least once."""
         with self._database.read() as connection:
             rows = Bulk(connection, sqlite=self._database.sqlite).rows(
-                "SELECT stream, watermark FROM cursors WHERE source = ? "
-                "AND watermark IS NOT NULL AND stream NOT LIKE '%:backfill'",
+                "SELECT stream, watermark FROM cursors WHERE source = ? AND watermark IS NOT NULL",
                 source,
             )
-        return {stream: moment(watermark) for stream, watermark in rows}
+        # a backfill has a cursor of its own
+        return {stream: moment(watermark) for stream, watermark in rows if ":" not in stream}
 
 
 def _held(

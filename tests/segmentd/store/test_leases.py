@@ -6,12 +6,16 @@ import os
 import socket
 import subprocess
 import sys
-from datetime import timedelta
+import threading
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
+from databases import PostgresServer
 from segmentd.domain.errors import LockedError
-from segmentd.store import Store
+from segmentd.pipeline.ports import Lease
+from segmentd.store import Store, open_store
 from segmentd.store.leases import is_dead, this_process
 from shop_in_store import HOUR, NOW, TTL
 
@@ -63,6 +67,43 @@ def test_a_lease_shorter_than_a_second_still_holds(store: Store) -> None:
     store.acquire("segment", "alpha:7", timedelta(milliseconds=10), NOW)
     with pytest.raises(LockedError):
         store.acquire("segment", "beta:8", TTL, NOW)
+
+
+def test_a_write_that_began_under_a_lease_ends_before_it_is_taken_over(url: str) -> None:
+    with open_store(url) as ours, open_store(url) as theirs:
+        lease = ours.acquire("segment", "alpha:7", TTL, NOW)
+        taken: list[Lease] = []
+        taking = threading.Thread(
+            target=lambda: taken.append(theirs.acquire("segment", "beta:8", TTL, NOW + 2 * TTL))
+        )
+        with ours._database.write(lease) as connection:
+            taking.start()
+            taking.join(0.2)
+            assert taken == []
+            connection.execute(text("UPDATE leases SET acquired_at = acquired_at"))
+        taking.join()
+        assert [each.holder for each in taken] == ["beta:8"]
+        with pytest.raises(LockedError), ours._database.write(lease):
+            pass
+
+
+def test_a_long_write_keeps_no_lease_waiting(
+    postgres: PostgresServer, postgres_template: str
+) -> None:
+    url = postgres.url(postgres.create(postgres_template))
+    with open_store(url) as store, open_store(url) as writing:
+        lease = store.acquire("segment", "alpha:7", TTL, NOW)
+        other = store.acquire("source:shop", "alpha:7", TTL, NOW)
+        with writing._database.write(lease):
+            store.renew(lease, TTL, NOW + TTL / 2)
+            store.release(other)
+            store.acquire("source:woo", "beta:8", TTL, NOW)
+            with pytest.raises(LockedError, match="held by alpha:7"):
+                store.acquire("segment", "beta:8", TTL, NOW + TTL)
+
+
+def test_leases_go_by_the_clock_of_the_database(store: Store) -> None:
+    assert abs(store.now() - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 def test_a_process_of_this_machine_that_died_holds_nothing(store: Store) -> None:
