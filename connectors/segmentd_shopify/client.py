@@ -64,19 +64,25 @@ class ShopifyClient:
         optional: frozenset[str] = frozenset(),
         write: bool = False,
         cost: float | None = None,
+        retry: bool = True,
     ) -> dict[str, Any]:
         """``data`` of the answer.
 
         ``optional``: names of fields that may be denied. ``cost``: points, where they are known;
-        else what the same operation cost the last time. Raises AuthError, ConfigError,
-        TransientError, RejectedError; CursorError and SearchError see ``errors``.
+        else what the same operation cost the last time. ``retry`` False: for what must not be done
+        twice. Raises AuthError, ConfigError, TransientError, RejectedError; CursorError and
+        SearchError see ``errors``.
         """
+
+        def post() -> dict[str, Any]:
+            return self._post(operation, variables, optional, write=write, cost=cost, retry=retry)
+
         try:
-            return self._post(operation, variables, optional, write=write, cost=cost)
+            return post()
         except TokenError:
             if not self._token.renew():
                 raise
-        return self._post(operation, variables, optional, write=write, cost=cost)
+        return post()
 
     def identify(self, needed: Sequence[str]) -> Identity:
         """Who the shop is, and what our app may do.
@@ -122,6 +128,7 @@ class ShopifyClient:
         *,
         write: bool,
         cost: float | None,
+        retry: bool,
     ) -> dict[str, Any]:
         def classify(response: HttpResponse) -> None:
             check_status(response)
@@ -134,6 +141,7 @@ class ShopifyClient:
             json={"query": operation, "variables": variables},
             write=write,
             cost=cost or self._costs.get(operation, _FIRST_GUESS),
+            retry=retry,
             classify=classify,
         )
         data: dict[str, Any] = response.json()["data"]

@@ -113,7 +113,9 @@ def to_order(node: Node) -> Order:
         country=_text(address.get("countryCodeV2")),
         region=_text(address.get("provinceCode")),
         city=_text(address.get("city")),
-        lines=[_line(line, currency) for line in node["lineItems"]["nodes"]],
+        lines=sorted(
+            [_line(line, currency) for line in node["lineItems"]["nodes"]], key=_by_number
+        ),
         refunds=_refunds(node["refunds"], currency),
     )
 
@@ -156,6 +158,11 @@ def _line(node: Node, currency: str) -> OrderLine:
         title=_text(node["title"]),
         vendor=_text(node["vendor"]),
     )
+
+
+def _by_number(line: OrderLine) -> int:
+    """The lines of a bulk result come in any order, which must not look like a change."""
+    return int(line.id)
 
 
 def _refunds(nodes: list[Node], currency: str) -> list[Refund]:

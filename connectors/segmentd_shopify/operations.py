@@ -17,63 +17,81 @@ query Identify {
 """
 
 
-def customers(metafields: Sequence[str] = ()) -> str:
-    """The reading of customers; alias ``m<n>`` is the value of ``metafields[n]``, a
-    ``NAMESPACE.KEY``."""
-    named = (metafield.split(".") for metafield in metafields)
-    fields = "".join(
-        f'\n      m{n}: metafield(namespace: "{namespace}", key: "{key}") {{ value }}'
-        for n, (namespace, key) in enumerate(named)
-    )
-    return _CUSTOMERS.replace("METAFIELDS", fields)
-
-
-_CUSTOMERS = """
-query Customers($first: Int!, $after: String, $query: String!) {
-  page: customers(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {
-    nodes {
+_CUSTOMER = """
       id createdAt updatedAt firstName lastName locale state tags
       defaultEmailAddress { emailAddress marketingState }
       defaultPhoneNumber { phoneNumber marketingState }
-      defaultAddress { city zip provinceCode countryCodeV2 latitude longitude }METAFIELDS
-    }
-    pageInfo { hasNextPage endCursor }
-  }
-}
-"""
-
-_LINES = """
-        nodes {
-          id title vendor quantity product { id }
-          originalTotalSet { shopMoney { amount } }
-          discountedTotalSet(withCodeDiscounts: true) { shopMoney { amount } }
-        }
-        pageInfo { hasNextPage endCursor }
+      defaultAddress { city zip provinceCode countryCodeV2 latitude longitude }
 """
 
 # all of an order's shopMoney has one currency: it is asked for once.
 # ``refunds`` has no cursor: without ``first`` it is the whole list
-ORDERS = f"""
-query Orders($first: Int!, $after: String, $query: String!, $lines: Int!) {{
-  page: orders(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {{
-    nodes {{
+_ORDER = """
       id processedAt updatedAt cancelledAt test email displayFinancialStatus sourceName tags
-      totalPriceSet {{ shopMoney {{ amount currencyCode }} }}
-      totalReceivedSet {{ shopMoney {{ amount }} }}
-      totalDiscountsSet {{ shopMoney {{ amount }} }}
+      totalPriceSet { shopMoney { amount currencyCode } }
+      totalReceivedSet { shopMoney { amount } }
+      totalDiscountsSet { shopMoney { amount } }
       discountCodes
-      customer {{ id }}
-      shippingAddress {{ countryCodeV2 provinceCode city }}
-      refunds {{
+      customer { id }
+      shippingAddress { countryCodeV2 provinceCode city }
+      refunds {
         id createdAt processedAt
-        totalRefundedSet {{ shopMoney {{ amount }} }}
-      }}
-      lineItems(first: $lines) {{{_LINES}      }}
-    }}
+        totalRefundedSet { shopMoney { amount } }
+      }
+"""
+
+_LINE = """
+          id title vendor quantity product { id }
+          originalTotalSet { shopMoney { amount } }
+          discountedTotalSet(withCodeDiscounts: true) { shopMoney { amount } }
+"""
+_LINES = f"""
+        nodes {{{_LINE}        }}
+        pageInfo {{ hasNextPage endCursor }}
+"""
+_ORDER_AND_LINES = f"{_ORDER}      lineItems(first: $lines) {{{_LINES}      }}\n"
+
+_PRODUCT = """
+      id title vendor productType tags updatedAt publishedAt
+      priceRangeV2 { minVariantPrice { amount currencyCode } }
+"""
+_VARIANT = "price compareAtPrice"
+
+MOST_VARIANTS = 10
+"""Further ones would cost more than they tell: the lowest price is that of all."""
+_PRODUCT_AND_VARIANTS = f"""{_PRODUCT}
+      variants(first: {MOST_VARIANTS}, sortKey: POSITION) {{ nodes {{ {_VARIANT} }} }}
+"""
+
+
+def _page(name: str, root: str, node: str, more: str = "") -> str:
+    return f"""
+query {name}($first: Int!, $after: String, $query: String!{more}) {{
+  page: {root}(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {{
+    nodes {{{node}    }}
     pageInfo {{ hasNextPage endCursor }}
   }}
 }}
 """
+
+
+def _customer(metafields: Sequence[str]) -> str:
+    """The fields of a customer; alias ``m<n>`` is the value of ``metafields[n]``, a
+    ``NAMESPACE.KEY``."""
+    named = (metafield.split(".") for metafield in metafields)
+    return _CUSTOMER + "".join(
+        f'      m{n}: metafield(namespace: "{namespace}", key: "{key}") {{ value }}\n'
+        for n, (namespace, key) in enumerate(named)
+    )
+
+
+def customers(metafields: Sequence[str] = ()) -> str:
+    """The reading of customers, page by page."""
+    return _page("Customers", "customers", _customer(metafields))
+
+
+ORDERS = _page("Orders", "orders", _ORDER_AND_LINES, ", $lines: Int!")
+PRODUCTS = _page("Products", "products", _PRODUCT_AND_VARIANTS)
 
 ORDER_LINES = f"""
 query OrderLines($id: ID!, $after: String) {{
@@ -81,17 +99,55 @@ query OrderLines($id: ID!, $after: String) {{
 }}
 """
 
-# further variants would cost more than they tell: the lowest price is that of all
-PRODUCTS = """
-query Products($first: Int!, $after: String, $query: String!) {
-  page: products(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {
-    nodes {
-      id title vendor productType tags updatedAt publishedAt
-      priceRangeV2 { minVariantPrice { amount currencyCode } }
-      variants(first: 10) { nodes { price compareAtPrice } }
-    }
-    pageInfo { hasNextPage endCursor }
+ORDERS_BY_ID = f"""
+query OrdersById($ids: [ID!]!, $lines: Int!) {{
+  nodes(ids: $ids) {{ ... on Order {{{_ORDER_AND_LINES}    }} }}
+}}
+"""
+PRODUCTS_BY_ID = f"""
+query ProductsById($ids: [ID!]!) {{
+  nodes(ids: $ids) {{ ... on Product {{{_PRODUCT_AND_VARIANTS}    }} }}
+}}
+"""
+
+
+def bulk_query(stream: str, search: str, metafields: Sequence[str] = ()) -> str:
+    """The same fields of everything that ``search`` finds, as a bulk operation may ask for them.
+
+    No variables; connections by ``edges`` and ``node``, a parent with its ``id``, no connection
+    inside of a list (none is in ``refunds``), no numbers of rows: all come.
+    https://shopify.dev/docs/api/usage/bulk-operations/queries#operation-restrictions
+    """
+    node = {
+        "customers": _customer(metafields),
+        "orders": f"{_ORDER}      lineItems {_edges(_LINE)}\n",
+        "products": f"{_PRODUCT}      variants {_edges(f'id position {_VARIANT}')}\n",
+    }[stream]
+    return f'{{ {stream}(query: "{search}", sortKey: UPDATED_AT) {_edges(node)} }}'
+
+
+def _edges(node: str) -> str:
+    return f"{{ edges {{ node {{ {node} }} }} }}"
+
+
+BULK_RUN = """
+mutation RunBulk($query: String!, $grouped: Boolean!) {
+  bulkOperationRunQuery(query: $query, groupObjects: $grouped) {
+    bulkOperation { id status }
+    userErrors { field message code }
   }
+}
+"""
+
+BULK_STATE = """
+query BulkState($id: ID!) {
+  bulkOperation(id: $id) { id status errorCode objectCount url }
+}
+"""
+
+BULK_LIST = """
+query BulkList {
+  bulkOperations(first: 10, sortKey: CREATED_AT, reverse: true) { nodes { id status query } }
 }
 """
 
@@ -106,8 +162,20 @@ COUNTS = {
     for stream in ("customers", "orders", "products")
 }
 
-READS = (IDENTIFY, customers(), ORDERS, ORDER_LINES, PRODUCTS, EXIST, *COUNTS.values())
-"""Every reading operation; the tags mutation is made by ``tag_mutation``."""
+READS = (
+    IDENTIFY,
+    customers(),
+    ORDERS,
+    ORDER_LINES,
+    ORDERS_BY_ID,
+    PRODUCTS,
+    PRODUCTS_BY_ID,
+    EXIST,
+    BULK_STATE,
+    BULK_LIST,
+    *COUNTS.values(),
+)
+"""Every reading operation; ``BULK_RUN`` starts a job, ``tag_mutation`` makes the writing one."""
 
 
 def tag_mutation(roots: Sequence[str]) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from functools import partial
-from typing import Any, ClassVar, cast
+from typing import ClassVar
 
 from segmentd.sdk import (
     ACCOUNT_FIELDS,
@@ -18,51 +16,25 @@ from segmentd.sdk import (
     PROFILE_FIELDS,
     Batch,
     ConnectorSettings,
-    Page,
-    Record,
-    Rejection,
     Runtime,
     ShopInfo,
     Source,
     Stream,
-    TransientError,
     Window,
-    paginate,
 )
+from segmentd_shopify.backfill import Backfill
+from segmentd_shopify.bulk import BulkFailed, Position
 from segmentd_shopify.client import Identity, ShopifyClient
-from segmentd_shopify.errors import CursorError, SearchError
-from segmentd_shopify.mapping import Node, gid, to_customer, to_order, to_product
-from segmentd_shopify.operations import COUNTS, EXIST, ORDER_LINES, ORDERS, PRODUCTS, customers
+from segmentd_shopify.errors import SearchError
+from segmentd_shopify.mapping import gid
+from segmentd_shopify.operations import COUNTS, EXIST
+from segmentd_shopify.pages import Pages, readings
 from segmentd_shopify.settings import ShopifySettings
 
 _NEEDED = ("read_products", "read_customers", "read_orders")
 _MOST_IDS = 250
 """Items that an input array may have."""
-
-
-@dataclass(frozen=True)
-class _Reading:
-    """How one stream is read. ``optional``: protected customer data, which may be denied."""
-
-    kind: str
-    operation: str
-    convert: Callable[[Node], Record]
-    optional: frozenset[str] = frozenset()
-
-
 _STREAMS = ("products", "customers", "orders")
-_PERSONAL = frozenset(
-    {"firstName", "lastName", "defaultEmailAddress", "defaultPhoneNumber", "defaultAddress"}
-)
-
-
-def _readings(metafields: Sequence[str]) -> dict[str, _Reading]:
-    to_whole_customer = partial(to_customer, metafields=metafields)
-    return {
-        "products": _Reading("Product", PRODUCTS, to_product),
-        "customers": _Reading("Customer", customers(metafields), to_whole_customer, _PERSONAL),
-        "orders": _Reading("Order", ORDERS, to_order, frozenset({"email", "shippingAddress"})),
-    }
 
 
 class ShopifySource(Source):
@@ -80,12 +52,11 @@ class ShopifySource(Source):
         assert isinstance(settings, ShopifySettings)  # noqa: S101 - made by the core from Settings
         self._client = ShopifyClient(settings, runtime)
         self._identity: Identity | None = None
-        self._readings = _readings(settings.metafields)
-        self._sizes: dict[str, dict[str, int]] = {
-            "products": {"first": settings.products_page},
-            "customers": {"first": settings.customers_page},
-            "orders": {"first": settings.orders_page, "lines": settings.lines_page},
-        }
+        self._readings = readings(settings)
+        self._pages = Pages(self._client)
+        self._backfill = Backfill(self._client, runtime, settings.metafields)
+        self._bulk_from = settings.bulk_from
+        self._counted: tuple[str, Window, int | None] | None = None
 
     def close(self) -> None:
         """Close the connections."""
@@ -105,20 +76,37 @@ class ShopifySource(Source):
         )
 
     def read(self, stream: str, window: Window, position: str | None) -> Iterator[Batch]:
-        """Pages by change time, oldest first; the position is Shopify's cursor."""
-        convert = self._readings[stream].convert
-        for page in self._pages(stream, _search(window), position):
-            records: list[Record] = []
-            rejected: list[Rejection] = []
-            for node in page.items:
-                try:
-                    records.append(convert(node))
-                except (AttributeError, KeyError, TypeError, ValueError) as error:
-                    rejected.append(_rejection(node, error))
-            yield Batch(records, page.end, rejected)
+        """Few records page by page, many by a bulk operation.
+
+        Pages come by change time, oldest first, and the position is Shopify's cursor. What was
+        begun in one way goes on in it; only a bulk operation that fails leaves its window to pages,
+        from the beginning.
+        """
+        reading, search = self._readings[stream], _search(window)
+        of_bulk = Position.parse(position)
+        if position is None and self._is_large(stream, window):
+            of_bulk = Position()
+        if of_bulk is not None:
+            try:
+                yield from self._backfill.read(stream, reading, search, of_bulk)
+            except BulkFailed:
+                position = None
+            else:
+                return
+        yield from self._pages.read(reading, search, position)
+
+    def _is_large(self, stream: str, window: Window) -> bool:
+        if self._counted is None or self._counted[:2] != (stream, window):
+            self.count(stream, window)
+        assert self._counted is not None  # noqa: S101 - by count
+        return (self._counted[2] or 0) >= self._bulk_from
 
     def count(self, stream: str, window: Window) -> int | None:
         """How many records changed in the window."""
+        self._counted = (stream, window, self._count(stream, window))
+        return self._counted[2]
+
+    def _count(self, stream: str, window: Window) -> int | None:
         try:
             data = self._client.execute(COUNTS[stream], {"query": _search(window)})
         except SearchError:
@@ -142,67 +130,6 @@ class ShopifySource(Source):
     def _identify(self) -> Identity:
         self._identity = self._client.identify(_NEEDED)
         return self._identity
-
-    def _pages(self, stream: str, search: str, position: str | None) -> Iterator[_Nodes]:
-        """All pages behind ``position``; from the beginning if Shopify refuses a cursor."""
-
-        def fetch(cursor: str | None) -> _Nodes:
-            return self._page(stream, search, cursor)
-
-        try:
-            yield from _walk(fetch, position)
-        except CursorError:
-            try:
-                yield from _walk(fetch, None)
-            except CursorError as error:
-                raise TransientError(str(error)) from error
-
-    def _page(self, stream: str, search: str, cursor: str | None) -> _Nodes:
-        reading = self._readings[stream]
-        variables = {**self._sizes[stream], "query": search, "after": cursor}
-        page = self._client.execute(reading.operation, variables, optional=reading.optional)["page"]
-        if page is None:
-            raise TransientError(f"Shopify answered without a list of {stream}")
-        if stream == "orders":
-            for order in page["nodes"]:
-                self._complete_lines(order)
-        return _nodes(page)
-
-    def _complete_lines(self, order: dict[str, Any]) -> None:
-        """Fetch the lines that did not fit into the page of orders."""
-        first = _nodes(order["lineItems"])
-        if first.next is None:
-            return
-
-        def fetch(cursor: str | None) -> _Nodes:
-            data = self._client.execute(ORDER_LINES, {"id": order["id"], "after": cursor})
-            # null: the order was deleted since its page was read
-            return _nodes(data["order"]["lineItems"]) if data["order"] else _Nodes([], None, None)
-
-        for page in _walk(fetch, first.next):
-            order["lineItems"]["nodes"] += page.items
-
-
-def _rejection(node: Node, error: Exception) -> Rejection:
-    record_id = str(node.get("id")).rpartition("/")[2]
-    return Rejection(record_id, f"not understood: {type(error).__name__}: {error}")
-
-
-@dataclass(frozen=True)
-class _Nodes(Page[dict[str, Any]]):
-    """A page of nodes; ``end`` is the cursor of its last one."""
-
-    end: str | None
-
-
-def _nodes(connection: Node) -> _Nodes:
-    info = connection["pageInfo"]
-    end = info["endCursor"]
-    return _Nodes(connection["nodes"], end if info["hasNextPage"] else None, end)
-
-
-def _walk(fetch: Callable[[str | None], _Nodes], start: str | None) -> Iterator[_Nodes]:
-    yield from cast("Iterator[_Nodes]", paginate(fetch, start))
 
 
 def _search(window: Window) -> str:

@@ -23,6 +23,12 @@ class TestShopifySource(SourceConformance):
         return ShopifySandbox(clock, index_lag=0)
 
 
+class TestShopifyInBulk(TestShopifySource):
+    """The same by a bulk operation, however few there are."""
+
+    extra_settings: ClassVar = {**TestShopifySource.extra_settings, "bulk_from": 1}
+
+
 class TestShopifyTags(DestinationConformance):
     sandbox_class = ShopifySandbox
     destination_class = ShopifyDestination

@@ -12,6 +12,7 @@ import orjson
 from segmentd.sdk import Customer, Order, Product
 from segmentd.sdk.testing.sandbox import Request, Response, SandboxClock, ShopSandbox
 from segmentd_shopify.sandbox.access import Bucket, Tokens
+from segmentd_shopify.sandbox.bulk import Job, Jobs, Refusal
 from segmentd_shopify.sandbox.cost import MAXIMUM, cost_of_rows, requested_cost
 from segmentd_shopify.sandbox.execute import Answer, execute
 from segmentd_shopify.sandbox.schema import VERSIONS, Prepared, Refused, prepare
@@ -22,6 +23,7 @@ ALL_SCOPES = frozenset(
     {"read_customers", "write_customers", "read_orders", "read_all_orders", "read_products"}
 )
 _PATH = re.compile(r"/admin/api/(20\d\d-(?:01|04|07|10))/graphql\.json")
+_JOBS = {"bulkOperationRunQuery", "bulkOperationCancel"}
 _LIMITS = "https://shopify.dev/api/usage/rate-limits"
 
 
@@ -58,8 +60,19 @@ class ShopifySandbox(ShopSandbox):
         self.bucket = Bucket(self.clock, points, restored)
         self._poisoned: set[str] = set()
 
+    @property
+    def bulk(self) -> Jobs:
+        """The bulk operations, and the script of how the next ones end."""
+        return self.shop.jobs
+
     def handle(self, request: Request) -> Response:
         """Answer one HTTP request."""
+        if "host" in request.headers:
+            self.bulk.origin = f"http://{request.headers['host']}"
+        self.bulk.advance(self._rows_in_bulk)
+        file = self.bulk.serve(request)
+        if file is not None:
+            return file
         if request.path == "/admin/oauth/access_token" and request.method == "POST":
             return self.tokens.grant(request)
         match = _PATH.fullmatch(request.path)
@@ -111,17 +124,32 @@ class ShopifySandbox(ShopSandbox):
         self.bucket.give_back(requested - actual)
         return Response.json(_body(answer, self.bucket.cost(requested, actual)))
 
+    def _rows_in_bulk(self, job: Job) -> dict[str, Any]:
+        """Everything that the query of a bulk operation finds; it costs no points."""
+        prepared = prepare(job.query, job.version)
+        variables = prepared.variables({})
+        answer = execute(
+            self.shop, prepared, variables, self.scopes, self.protected, every_row=True
+        )
+        if answer.errors:
+            raise Refusal(answer.errors[0]["extensions"]["code"])
+        _spoil(answer.data, self._poisoned)
+        return answer.data
+
     def _refusal(self, errors: list[dict[str, Any]], requested: int) -> Response:
         cost = self.bucket.cost(requested, None)
         return Response.json({"errors": errors, "extensions": {"cost": cost}})
 
     def is_write(self, request: Request) -> bool:
-        """Whether it is a mutation."""
+        """Whether it is a mutation of the shop: running a query in bulk changes nothing there."""
         content = _content(request.body) if "graphql" in request.path else None
+        if content is None:
+            return False
         try:
-            return content is not None and prepare(content["query"], VERSIONS[-1]).is_mutation
+            prepared = prepare(content["query"], VERSIONS[-1])
         except Refused:
             return False
+        return prepared.is_mutation and not prepared.roots <= _JOBS
 
     def credentials(self) -> Mapping[str, str]:
         """A permanent token, and an app's id and secret."""
@@ -213,7 +241,9 @@ def _content(body: bytes) -> dict[str, Any] | None:
 
 def _spoil(data: dict[str, Any], poisoned: set[str]) -> None:
     for value in data.values() if poisoned else ():
-        nodes = value.get("nodes", ()) if isinstance(value, dict) else ()
+        if not isinstance(value, dict):
+            continue
+        nodes = [*value.get("nodes", ()), *(edge["node"] for edge in value.get("edges", ()))]
         for node in nodes:
             if node.get("id") in poisoned:
                 node["updatedAt"] = "not a time"

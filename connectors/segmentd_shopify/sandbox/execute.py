@@ -70,13 +70,16 @@ def execute(
     variables: VariableValues,
     scopes: frozenset[str],
     protected: frozenset[str],
+    *,
+    every_row: bool = False,
 ) -> Answer:
     """Run ``prepared`` as an app with ``scopes``.
 
     ``protected`` names fields (``Customer.firstName``) of protected customer data that the app is
-    not approved for. Raises Refused for an input array that is too long.
+    not approved for. ``every_row``: connections are answered whole, as in a bulk operation. Raises
+    Refused for an input array that is too long.
     """
-    return _Run(shop, prepared, variables, scopes, protected).answer()
+    return _Run(shop, prepared, variables, scopes, protected, every_row).answer()
 
 
 class _Run:
@@ -87,12 +90,14 @@ class _Run:
         variables: VariableValues,
         scopes: frozenset[str],
         protected: frozenset[str],
+        every_row: bool,
     ) -> None:
         self._shop = shop
         self._prepared = prepared
         self._variables = variables
         self._scopes = scopes
         self._protected = protected
+        self._every_row = every_row
         self._denied: list[tuple[list[str], Error]] = []
         self._answer = Answer()
 
@@ -124,7 +129,7 @@ class _Run:
         try:
             if name not in ROOTS:
                 raise Unserved(f"field {kind.name}.{name}")
-            root = Root(self._shop, self._scopes, key, self._answer.search)
+            root = Root(self._shop, self._scopes, key, self._answer.search, self._prepared.version)
             value = ROOTS[name](root, given)
             project = self._project(kind.fields[name].type, nodes, [key])
             shown = value if project is None or value is None else project(value)
@@ -239,7 +244,12 @@ class _Run:
 
     def _arguments(self, kind: GraphQLObjectType, node: FieldNode) -> dict[str, Any]:
         definition = kind.fields.get(node.name.value)
-        return {} if definition is None else get_argument_values(definition, node, self._variables)
+        if definition is None:
+            return {}
+        given = get_argument_values(definition, node, self._variables)
+        if self._every_row and get_named_type(definition.type).name.endswith("Connection"):
+            given |= {"first": fields.EVERY_ROW, "after": None}
+        return given
 
     def _collect(
         self, kind: GraphQLObjectType, selections: list[SelectionSetNode]

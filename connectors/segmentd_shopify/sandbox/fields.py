@@ -40,6 +40,8 @@ def gid(kind: str, record_id: str | None) -> str | None:
 
 
 MOST_ROWS = 250
+EVERY_ROW = 2**62
+"""What ``first`` is inside of a bulk operation, whatever was asked for."""
 
 
 class FieldError(Exception):
@@ -58,7 +60,7 @@ def rows_asked(given: Mapping[str, Any]) -> int:
     first = given.get("first")
     if first is None:
         raise FieldError("you must provide one of first or last", "BAD_REQUEST")
-    if not 0 <= first <= MOST_ROWS:
+    if not 0 <= first <= MOST_ROWS and first != EVERY_ROW:
         raise FieldError(f"first must be between 0 and {MOST_ROWS}", "BAD_REQUEST")
     return int(first)
 
@@ -268,6 +270,7 @@ FIELDS: dict[str, dict[str, Resolver]] = {
     },
     "ProductVariant": {
         "id": lambda row: gid("ProductVariant", row[0]),
+        "position": lambda _: 1,
         "price": lambda row: row[1],
         "compareAtPrice": lambda _: None,
     },
@@ -309,6 +312,34 @@ FIELDS: dict[str, dict[str, Resolver]] = {
     "TagsAddPayload": {"node": lambda answer: answer[0], "userErrors": lambda answer: answer[1]},
     "TagsRemovePayload": {"node": lambda answer: answer[0], "userErrors": lambda answer: answer[1]},
     "UserError": {"field": lambda error: error[0], "message": lambda error: error[1]},
+    "BulkOperation": {
+        "id": lambda job: gid("BulkOperation", str(job.number)),
+        "status": lambda job: job.status,
+        "type": lambda _: "QUERY",
+        "query": lambda job: job.query,
+        "errorCode": lambda job: job.error_code,
+        "createdAt": lambda job: instant_text(job.created_at),
+        "completedAt": lambda job: instant_text(job.completed_at),
+        # UnsignedInt64: as texts
+        "objectCount": lambda job: str(job.objects),
+        "rootObjectCount": lambda job: str(job.roots),
+        "fileSize": lambda job: str(len(job.file)) if job.url else None,
+        "url": lambda job: job.url,
+        "partialDataUrl": lambda job: job.partial_url,
+    },
+    "BulkOperationRunQueryPayload": {
+        "bulkOperation": lambda answer: answer[0],
+        "userErrors": lambda answer: answer[1],
+    },
+    "BulkOperationUserError": {
+        "field": lambda error: error[0],
+        "message": lambda error: error[1],
+        "code": lambda error: error[2],
+    },
+    "BulkOperationCancelPayload": {
+        "bulkOperation": lambda answer: answer[0],
+        "userErrors": lambda answer: answer[1],
+    },
     "AppInstallation": {
         "id": lambda _: gid("AppInstallation", "1"),
         "accessScopes": sorted,

@@ -9,6 +9,8 @@ from typing import Any
 
 from segmentd.sdk import Order
 from segmentd_shopify.sandbox import index
+from segmentd_shopify.sandbox.bulk import Job, JobError
+from segmentd_shopify.sandbox.bulk_rules import refusals
 from segmentd_shopify.sandbox.fields import FieldError, Rows, rows_asked
 from segmentd_shopify.sandbox.search import EmptyValue, Fields, Query, Unserved, Values, parse_query
 from segmentd_shopify.sandbox.shop import Record, Shop
@@ -54,6 +56,7 @@ class Root:
     scopes: frozenset[str]
     key: str
     search: list[dict[str, Any]]
+    version: str
 
     def query(self, field: str, text: str | None) -> Query:
         """Understand a search, noting what the real API warns of."""
@@ -213,6 +216,39 @@ def _remove(shop: Shop, number: int, tags: list[str]) -> str | None:
     return None
 
 
+def _run_in_bulk(root: Root, given: Mapping[str, Any]) -> tuple[Job | None, list[JobError]]:
+    errors = refusals(given["query"], root.version)
+    if errors:
+        return None, [(["query"], message, "INVALID") for message in errors]
+    return root.shop.jobs.run(given["query"], root.version, grouped=given["groupObjects"])
+
+
+def _job(root: Root, given: Mapping[str, Any]) -> Job | None:
+    kind, _, number = given["id"].removeprefix("gid://shopify/").partition("/")
+    if kind != "BulkOperation" or not number.isdigit():
+        raise FieldError("Invalid id: " + given["id"], "RESOURCE_NOT_FOUND")
+    return root.shop.jobs.find(int(number))
+
+
+def _jobs(root: Root, given: Mapping[str, Any]) -> Rows:
+    """All of them; newest first with ``reverse``, which only this list is asked with."""
+    if given.get("query") or given.get("after") or given.get("sortKey") == "COMPLETED_AT":
+        raise Unserved("searching bulk operations")
+    jobs = root.shop.jobs.all()
+    if given.get("reverse"):
+        jobs.reverse()
+    first = rows_asked({**given, "reverse": False})
+    return Rows(jobs[:first], lambda job: index.encode(job.number, ""), len(jobs) > first, False)
+
+
+def _cancel(root: Root, given: Mapping[str, Any]) -> tuple[Job | None, list[Any]]:
+    job = _job(root, given)
+    if job is None:
+        return None, [(["id"], "Bulk operation does not exist")]
+    refusal = root.shop.jobs.cancel(job)
+    return job, [(None, refusal)] if refusal else []
+
+
 ROOTS: dict[str, Callable[[Root, Mapping[str, Any]], Any]] = {
     "shop": lambda root, _: root.shop,
     "currentAppInstallation": lambda root, _: root.scopes,
@@ -227,6 +263,10 @@ ROOTS: dict[str, Callable[[Root, Mapping[str, Any]], Any]] = {
     "product": _single("Product"),
     "node": lambda root, given: _by_id(root, given["id"]),
     "nodes": _nodes,
+    "bulkOperation": _job,
+    "bulkOperations": _jobs,
+    "bulkOperationRunQuery": _run_in_bulk,
+    "bulkOperationCancel": _cancel,
     "tagsAdd": _change_tags(Shop.add_tags),
     "tagsRemove": _change_tags(_remove),
 }

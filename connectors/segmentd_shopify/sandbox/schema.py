@@ -55,6 +55,7 @@ class Refused(Exception):  # noqa: N818 - an answer of the API, not a fault of t
 class Prepared:
     """A document that passed validation."""
 
+    version: str
     schema: GraphQLSchema
     operation: OperationDefinitionNode
     fragments: Mapping[str, FragmentDefinitionNode]
@@ -63,6 +64,12 @@ class Prepared:
     def is_mutation(self) -> bool:
         """Whether it changes state."""
         return self.operation.operation is OperationType.MUTATION
+
+    @property
+    def roots(self) -> set[str]:
+        """Names of the fields at the root, those in fragments left out."""
+        selections = self.operation.selection_set.selections
+        return {node.name.value for node in selections if isinstance(node, FieldNode)}
 
     def variables(self, given: dict[str, Any]) -> VariableValues:
         """The coerced variables; Refused with INVALID_VARIABLE where the real API says so."""
@@ -99,7 +106,7 @@ def prepare(text: str, version: str, operation_name: str | None = None) -> Prepa
         for node in document.definitions
         if isinstance(node, FragmentDefinitionNode)
     }
-    return Prepared(schema(version), _choose(document, operation_name), fragments)
+    return Prepared(version, schema(version), _choose(document, operation_name), fragments)
 
 
 def _choose(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

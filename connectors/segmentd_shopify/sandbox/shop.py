@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from segmentd.sdk import Customer, Order, OrderLine, Product, Refund, clean, tag_key
 from segmentd.sdk.testing.sandbox import SandboxClock
+from segmentd_shopify.sandbox.bulk import Jobs
 from segmentd_shopify.sandbox.index import Index
 
 MOST_TAGS = 250
@@ -49,6 +50,7 @@ class Shop:
         self.products: dict[int, Product] = {}
         self.indexes = {"customers": Index(), "orders": Index(), "products": Index()}
         self.orders_of: defaultdict[int, set[int]] = defaultdict(set)
+        self.jobs = Jobs(clock)
         self._spellings: dict[str, str] = {}
         self._last_refund = 0
 

@@ -1,0 +1,93 @@
+"""Reading many records by a bulk operation, and what becomes of those that it tears apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from segmentd.sdk import Batch, Rejection, Runtime
+from segmentd_shopify.bulk import Bulk, BulkFailed, Job, Position
+from segmentd_shopify.client import ShopifyClient
+from segmentd_shopify.join import FAMILIES, Join
+from segmentd_shopify.operations import bulk_query
+from segmentd_shopify.pages import Pages, Reading
+
+_MOST_JOBS = 2
+"""For one window; then it is read page by page."""
+HELD = 2_000
+"""Roots that are held until their children have come, some 20 MB; see ``join``."""
+STRAYS = 100
+"""Roots that are read by id at once: a page of orders asks for as many."""
+
+
+class Backfill:
+    """The other way to read a window: a job of Shopify's instead of pages."""
+
+    def __init__(
+        self,
+        client: ShopifyClient,
+        runtime: Runtime,
+        metafields: Sequence[str],
+        *,
+        held: int = HELD,
+        strays: int = STRAYS,
+    ) -> None:
+        self._bulk = Bulk(client, runtime)
+        self._pages = Pages(client)
+        self._metafields = metafields
+        self._held = held
+        self._strays = strays
+
+    def read(
+        self, stream: str, reading: Reading, search: str, position: Position
+    ) -> Iterator[Batch]:
+        """Everything that ``search`` finds, behind ``position``; BulkFailed if no job brings it.
+
+        A job that fails is tried a second time. The first one asks for children directly below
+        their root, which is easily joined, but takes Shopify longer and may be too much for it; so
+        the second one does not.
+        """
+        query = bulk_query(stream, search, self._metafields)
+        while True:
+            # the window is stored before the job is begun: after a crash its query finds it again
+            yield Batch([], None if position == Position() else str(position))
+            try:
+                yield from self._read(stream, reading, query, position)
+            except BulkFailed as failure:
+                if failure.final or position.attempt >= _MOST_JOBS:
+                    raise
+                position = Position(position.attempt + 1)
+            else:
+                return
+
+    def _read(
+        self, stream: str, reading: Reading, query: str, position: Position
+    ) -> Iterator[Batch]:
+        grouped = FAMILIES[stream].connection is not None and position.attempt == 1
+        position, job = yield from self._bulk.finished(query, position, grouped=grouped)
+        yield from self._records(stream, reading, job, position)
+
+    def _records(
+        self, stream: str, reading: Reading, job: Job, position: Position
+    ) -> Iterator[Batch]:
+        family = FAMILIES[stream]
+        join = Join(family, position.place)
+        size = reading.sizes["first"]
+        most = size + (self._held if family.connection else 0)
+
+        def batch(nodes: Sequence[dict[str, object]], rejected: Sequence[Rejection] = ()) -> Batch:
+            return reading.batch(nodes, str(replace(position, place=join.place)), rejected)
+
+        for line, behind in self._bulk.lines(job, position.place):
+            join.add(line, behind)
+            if join.held >= most:
+                yield batch(join.release(size), join.rejected())
+            if join.strays >= self._strays:
+                yield batch(self._pages.by_id(reading, join.read_apart()))
+        while join.held:
+            yield batch(join.release(size))
+        yield batch(self._apart(reading, join), join.rejected())
+
+    def _apart(self, reading: Reading, join: Join) -> list[dict[str, object]]:
+        ids = join.read_apart()
+        return self._pages.by_id(reading, ids) if ids else []
