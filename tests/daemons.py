@@ -33,14 +33,24 @@ push = ["tags", "lists"]
 """
 
 
+_ELSEWHERE = """
+import socket
+socket.gethostname = lambda: "elsewhere"
+from segmentd.cli.main import main
+main()
+"""
+"""A daemon that takes this machine for another one: of its death nobody here can know."""
+
+
 class Process:
     """A daemon; ``log`` holds every line that was read so far."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, *, elsewhere: bool = False) -> None:
         self.log: list[dict[str, Any]] = []
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        program = ["-c", _ELSEWHERE] if elsewhere else ["-m", "segmentd"]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "segmentd", "run", "--config", str(config)],
+            [sys.executable, *program, "run", "--config", str(config)],
             stderr=subprocess.PIPE,
             text=True,
             # its own group: Ctrl-C on the tests is not for it
@@ -114,6 +124,7 @@ class World:
     lists: MemoryLists
     tables: dict[str, dict[str, object]] = field(default_factory=dict)
     running: list[Process] = field(default_factory=list)
+    store: dict[str, str] = field(default_factory=lambda: {"url": "sqlite:///segmentd.db"})
 
     @property
     def shop(self) -> MemoryShop:
@@ -125,17 +136,16 @@ class World:
 
     def write(self, segments: str = SPENDER, web: int | None = 0) -> None:
         """The configuration, as ``tables`` are now; ``web`` None: the daemon does not listen."""
-        parts = ['[store]\nurl = "sqlite:///segmentd.db"']
         listens = "enabled = false" if web is None else f"port = {web}"
-        parts.append(f"[web]\n{listens}")
-        for name, table in self.tables.items():
+        parts = [f"[web]\n{listens}"]
+        for name, table in {"store": self.store, **self.tables}.items():
             lines = [f"{key} = {json.dumps(value)}" for key, value in table.items()]
             parts.append("\n".join([f"[{name}]", *lines]))
         self.config.write_text("\n\n".join([*parts, segments]))
 
-    def start(self) -> Process:
-        """A daemon; ended with the world."""
-        process = Process(self.config)
+    def start(self, *, elsewhere: bool = False) -> Process:
+        """A daemon; ended with the world. ``elsewhere``: as if on another machine."""
+        process = Process(self.config, elsewhere=elsewhere)
         self.running.append(process)
         return process
 
