@@ -29,11 +29,13 @@ from segmentd.domain.segments import Segment
 from segmentd.pipeline import pull as pulling
 from segmentd.pipeline import push as pushing
 from segmentd.pipeline import segment as segmenting
+from segmentd.pipeline import verify as verifying
 from segmentd.pipeline.ask import Asking
 from segmentd.pipeline.ports import Lease, Wish
 from segmentd.pipeline.pull import PullSummary, Reading
 from segmentd.pipeline.push import Plan, PushSummary
 from segmentd.pipeline.segment import SegmentSummary
+from segmentd.pipeline.verify import Ought, Verification
 from segmentd.sdk.contract import Destination, Meter, Runtime, Source
 from segmentd.segmenter.demands import is_filled
 from segmentd.segmenter.ruleset import Ruleset, Shop, compile_segments
@@ -207,6 +209,20 @@ class App:
             lambda done, total: self.progress(label, done, total),
         )
 
+    def verify(self) -> Verification:
+        """Compute everything anew and say where the store differs; writes nothing."""
+        ruleset = self._ruleset(self.shop())
+        with self.store.apart() as store:
+            return verifying.verify(
+                store,
+                self.config.segments,
+                ruleset,
+                self.clock(),
+                lambda done, total: self.progress("verify", done, total),
+                complete=self.complete(),
+                holdings=[self._ought(each) for each in self.config.destinations.values()],
+            )
+
     # what they need --------------------------------------------------------------------------
 
     def _ruleset(self, shop: Shop) -> Ruleset:
@@ -294,19 +310,26 @@ class App:
             name, source, self.store, lease, self.clock(), progress, self.config.shop.currency
         )
 
-    def _plan(self, connector: ConnectorConfig, destination: Destination) -> Plan:
-        wishes = [
+    def _ought(self, connector: ConnectorConfig) -> Ought:
+        with closing(self.destination(connector)) as destination:
+            needs = destination.capabilities.needs
+        return Ought(connector.name, connector.source, needs, self._wishes(connector))
+
+    def _wishes(self, connector: ConnectorConfig) -> list[Wish]:
+        return [
             Wish(segment.key, to)
             for segment in self.config.segments
             for to in segment.push
             if to.destination == connector.name
         ]
+
+    def _plan(self, connector: ConnectorConfig, destination: Destination) -> Plan:
         return pushing.plan(
             connector.name,
             destination.capabilities,
             self.store,
             connector.source,
-            wishes,
+            self._wishes(connector),
             self.config.guard,
         )
 

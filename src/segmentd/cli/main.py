@@ -28,6 +28,7 @@ COMMANDS = {
     "preview": ("segmentd.cli.preview:preview", "Try a rule without keeping anything."),
     "explain": ("segmentd.cli.explain:explain", "Say why a customer is in a segment or not."),
     "history": ("segmentd.cli.history:history", "Show what became of a segment or a customer."),
+    "verify": ("segmentd.cli.verify:verify", "Compute everything anew and compare."),
     "rules": ("segmentd.cli.rules:rules", "Check, test, convert and put back rules."),
     "presets": ("segmentd.cli.presets:presets", "List ready-made segments, and add them."),
     "status": ("segmentd.cli.read:status", "Show how things stand."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from segmentd.store.engine import Database
@@ -11,10 +13,11 @@ from segmentd.store.pull import PullStore
 from segmentd.store.push import PushStore
 from segmentd.store.reads import ReadStore
 from segmentd.store.segment import SegmentStore
+from segmentd.store.verify import VerifyStore
 from segmentd.store.waiting import WaitingStore
 
 
-class Store(LeaseStore, WaitingStore, PullStore, SegmentStore, PushStore, ReadStore):
+class Store(LeaseStore, WaitingStore, PullStore, SegmentStore, PushStore, ReadStore, VerifyStore):
     """An open database. Its methods may be called from several threads."""
 
     def __init__(self, database: Database) -> None:
@@ -25,6 +28,16 @@ class Store(LeaseStore, WaitingStore, PullStore, SegmentStore, PushStore, ReadSt
         """Raise what keeps the database from being read."""
         with self._database.read() as connection:
             connection.exec_driver_sql("SELECT 1 FROM leases LIMIT 1")
+
+    @contextmanager
+    def apart(self) -> Iterator[Store]:
+        """The same database for somebody who goes over everybody beside us: what passes and pushes
+        remember, and their worker processes, stay out of it."""
+        other = Store(self._database)
+        try:
+            yield other
+        finally:
+            other._end_workers()
 
     def close(self) -> None:
         """Let go of the database and of worker processes."""
