@@ -1,9 +1,9 @@
-"""One connection to a store: signs in, asks for pages that the host can bear, checks what comes."""
+"""One connection to a store: signs in, takes turns, asks for what the host can bear."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from segmentd.sdk import (
@@ -23,35 +23,23 @@ from segmentd_woocommerce.errors import (
     BusyError,
     NotSignedInError,
     TooMuchError,
+    UnreadableError,
     classify,
     classify_root,
 )
+from segmentd_woocommerce.pages import Listing, PageSize, Row
 from segmentd_woocommerce.settings import WooCommerceSettings
+from segmentd_woocommerce.turns import turns_of
 
-LARGEST_PAGE = 100
-"""More is refused with 400 (``per_page``) or 413 (``batch``)."""
-_SMALLEST_PAGE = 10
-"""The start of WordPress alone takes 0.1 s: still smaller pages only add load."""
-_PAGES_BEFORE_GROWING = 20
+_PATIENT = RetryPolicy()
+_NOBODY = 2**53 - 1
+"""An id that no record has."""
 
 T = TypeVar("T")
-Row = dict[str, Any]
-"""A record as the store shows it."""
-
-
-@dataclass(frozen=True)
-class Listing:
-    """A part of a list."""
-
-    rows: list[Row]
-    total: int | None
-    """``X-WP-Total``; 0 on orders if asked for beyond the end; None if a proxy dropped it."""
-    asked: int
-    """How many rows were asked for."""
 
 
 class WooClient:
-    """Requests to one store, one at a time: parallel ones gain little and burden the host."""
+    """Requests to one store, one at a time."""
 
     def __init__(self, settings: WooCommerceSettings, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -62,59 +50,91 @@ class WooClient:
             runtime,
         )
         self._http = HttpClient(settings.store, runtime, auth=self._credentials, classify=classify)
-        self._page = _PageSize(settings.per_page)
+        self._sizes: dict[str, PageSize] = defaultdict(lambda: PageSize(settings.per_page))
+        self._turns = turns_of(settings.store, runtime)
+        self._load = settings.load
+        self._took = 0.0
+        """Seconds that the last answer took."""
 
     def close(self) -> None:
         """Close the connection."""
         self._http.close()
 
+    def persist(self, attempt: Callable[[], T], policy: RetryPolicy = _PATIENT) -> T:
+        """What ``attempt``, made again while it fails for now, returns."""
+        return call(attempt, policy, self._runtime)
+
     def root(self, fields: str) -> HttpResponse:
         """What WordPress tells everybody about the site."""
-        return self._http.request(
-            "GET", "/wp-json/", params={"_fields": fields}, classify=classify_root
+        params = {"_fields": fields}
+        return self.persist(
+            lambda: self._send("GET", "/wp-json/", params=params, classify=classify_root)
         )
 
     def get(self, path: str, params: Mapping[str, str]) -> HttpResponse:
         """One object of ``wc/v3``; MissingError if it was deleted."""
-        return self._request("GET", path, params=params)
+        return self.persist(lambda: self._request("GET", path, params=params))
 
-    def part(self, path: str, params: Mapping[str, str], offset: int, overlap: int = 0) -> Listing:
-        """A part of a list from ``offset`` on: a page, and ``overlap`` rows more if possible."""
+    def listing(self, path: str, params: Mapping[str, str], offset: int, asked: int) -> Listing:
+        """A part of a list, tried once."""
+        place = {"per_page": str(asked)} | ({"offset": str(offset)} if offset else {})
+        try:
+            response = self._request("GET", path, params={**params, **place})
+        except RejectedError as error:
+            # not one record is refused but what we ask for, by the settings
+            raise ConfigError(error.message) from error
+        total = response.headers.get("x-wp-total", "")
+        return Listing(rows_of(response), int(total) if total.isdigit() else None, asked)
 
-        def attempt() -> Listing:
-            asked = min(LARGEST_PAGE, self._page.size + overlap)
+    def adaptively(self, path: str, ask: Callable[[int], T]) -> T:
+        """What ``ask`` returns for as many rows of a list as the host can make in good time.
+
+        UnreadableError if the host fails, again and again, even if asked for one.
+        """
+        size = self._sizes[path]
+        rows = size.rows
+
+        def attempt() -> T:
+            nonlocal rows
+            rows = size.rows
             try:
-                listing = self._part(path, {**params, "per_page": str(asked)}, offset, asked)
-            except TransientError as error:
-                self._page.failed(error)
+                answer = ask(rows)
+            except BusyError:
+                raise  # a host that says "later" (429, 503) is not helped by smaller pages
+            except TransientError:
+                size.failed()
                 raise
-            self._page.succeeded()
-            return listing
+            size.succeeded(self._took)
+            return answer
 
-        return call(attempt, RetryPolicy(), self._runtime)
+        try:
+            return self.persist(attempt)
+        except BusyError:
+            raise
+        except TransientError as error:
+            if rows > 1:
+                raise
+            raise UnreadableError(error.message) from error
 
     def named(
-        self,
-        path: str,
-        ids: Sequence[int],
-        params: Mapping[str, str],
-        *,
-        divisible: bool = False,
+        self, path: str, ids: Sequence[int], params: Mapping[str, str], *, divisible: bool = False
     ) -> list[Row]:
         """Those of ``ids`` (at most 100) that a list still has; see ``write``."""
-        asked = {"include": ",".join(map(str, ids)), "per_page": str(len(ids))}
+        return self._persist(lambda: self.named_once(path, ids, params), divisible=divisible)
+
+    def named_once(self, path: str, ids: Sequence[int], params: Mapping[str, str]) -> list[Row]:
+        """The same, tried once."""
+        include = {**params, "include": ",".join(map(str, ids))}
         wanted = set(ids)
+        return [row for row in self.listing(path, include, 0, len(ids)).rows if row["id"] in wanted]
 
-        def attempt() -> list[Row]:
-            response = self._request("GET", path, params={**params, **asked}, retry=False)
-            return [row for row in rows_of(response) if row["id"] in wanted]
-
-        return self._persist(attempt, divisible=divisible)
+    def prove_alive(self, path: str) -> None:
+        """Ask a list for nobody: TransientError if the host cannot even answer that."""
+        self.named_once(path, [_NOBODY], {"_fields": "id"})
 
     def count(self, path: str, params: Mapping[str, str]) -> int | None:
         """How many rows a list has."""
-        listing = self._part(path, {**params, "per_page": "1", "_fields": "id"}, 0, 1, retry=True)
-        return listing.total
+        return self.persist(lambda: self.listing(path, {**params, "_fields": "id"}, 0, 1)).total
 
     def write(
         self, method: str, path: str, body: object, *, divisible: bool = False, **params: str
@@ -125,9 +145,7 @@ class WooClient:
         """
 
         def attempt() -> Any:
-            return self._request(
-                method, path, params=params, json=body, write=True, retry=False
-            ).json()
+            return self._request(method, path, params=params, json=body, write=True).json()
 
         return self._persist(attempt, divisible=divisible)
 
@@ -142,33 +160,30 @@ class WooClient:
                     raise TooMuchError(error.message) from error
                 raise
 
-        return call(once, RetryPolicy(), self._runtime)
+        return self.persist(once)
 
     def prove_write(self) -> None:
         """Ask for a change of no customer: shows whether the key may write and use batches."""
-        self._request("POST", "customers/batch", json={"update": []})
-
-    def _part(
-        self, path: str, params: dict[str, str], offset: int, asked: int, *, retry: bool = False
-    ) -> Listing:
-        if offset:
-            params["offset"] = str(offset)
-        try:
-            response = self._request("GET", path, params=params, retry=retry)
-        except RejectedError as error:
-            # not one record is refused but what we ask for, by the settings
-            raise ConfigError(error.message) from error
-        total = response.headers.get("x-wp-total", "")
-        return Listing(rows_of(response), int(total) if total.isdigit() else None, asked)
+        nobody: dict[str, object] = {"update": []}
+        self.persist(lambda: self._request("POST", "customers/batch", json=nobody))
 
     def _request(self, method: str, path: str, **options: Any) -> HttpResponse:
         """One request to ``wc/v3``, made again once if signing in another way can help."""
         try:
-            return self._http.request(method, f"/wp-json/wc/v3/{path}", **options)
+            return self._send(method, f"/wp-json/wc/v3/{path}", **options)
         except AuthError as error:
             if not self._can_sign_in_otherwise(error):
                 raise
-        return self._http.request(method, f"/wp-json/wc/v3/{path}", **options)
+        return self._send(method, f"/wp-json/wc/v3/{path}", **options)
+
+    def _send(self, method: str, path: str, **options: Any) -> HttpResponse:
+        """One try, when it is our turn; whoever calls tries again."""
+        with self._turns.turn(self._runtime, self._load):
+            begun = self._runtime.monotonic()
+            try:
+                return self._http.request(method, path, retry=False, **options)
+            finally:
+                self._took = self._runtime.monotonic() - begun
 
     def _can_sign_in_otherwise(self, error: AuthError) -> bool:
         if isinstance(error, NotSignedInError):
@@ -176,28 +191,6 @@ class WooClient:
         if isinstance(error, BadSignatureError) and self._credentials.way == "oauth1":
             return error.server_now is not None and self._credentials.set_clock(error.server_now)
         return False
-
-
-class _PageSize:
-    """Rows to ask for: fewer as soon as the host fails, carefully more again later."""
-
-    def __init__(self, most: int) -> None:
-        self.size = most
-        self._most = most
-        self._good = 0
-
-    def failed(self, error: TransientError) -> None:
-        # a host that says "later" (429, 503) is not helped by smaller pages; one that breaks off,
-        # runs out of time or prints half an answer is
-        if not isinstance(error, BusyError):
-            self.size = max(min(_SMALLEST_PAGE, self._most), self.size // 2)
-        self._good = 0
-
-    def succeeded(self) -> None:
-        self._good += 1
-        if self._good >= _PAGES_BEFORE_GROWING:
-            self.size = min(self._most, self.size * 2)
-            self._good = 0
 
 
 def rows_of(response: HttpResponse) -> list[Row]:

@@ -29,9 +29,10 @@ from segmentd.sdk import (
     instant,
     tag_key,
 )
-from segmentd_woocommerce.client import LARGEST_PAGE, Row, WooClient
+from segmentd_woocommerce.client import WooClient
 from segmentd_woocommerce.errors import ForbiddenError, MissingError, TooMuchError
 from segmentd_woocommerce.mapping import meta_value, tags_in
+from segmentd_woocommerce.pages import LARGEST_PAGE, Row
 from segmentd_woocommerce.settings import WooCommerceSettings
 
 _FIELDS = "id,date_modified_gmt,meta_data"

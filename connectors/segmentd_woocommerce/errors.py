@@ -59,6 +59,10 @@ class BusyError(TransientError):
     """The host asks to come later: asking for less would not help."""
 
 
+class UnreadableError(TransientError):
+    """The host failed, again and again, at the least that can be asked for."""
+
+
 class TooMuchError(SegmentdError):
     """The host failed at something that can be asked for in parts."""
 

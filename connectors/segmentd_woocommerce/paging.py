@@ -1,21 +1,18 @@
-"""Reading lists whole although rows leave them while they are read.
-
-WooCommerce pages by offset only. If a row that was read leaves the list (an order is changed and
-moves to the end, an account is deleted), the rows behind it move up and one of them is never shown:
-woocommerce/woocommerce #33386, and reproduced. So every page begins with the last row of the page
-before. If another row stands there, the walk goes back until it finds a row that it knows; rows
-shown twice are no harm.
-"""
+"""What changed in a window, and everything: two ways through a list, and how far they came."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from segmentd.sdk import ConfigError, TransientError, Window, instant
-from segmentd_woocommerce.client import LARGEST_PAGE, Listing, Row, WooClient
+from segmentd_woocommerce.client import WooClient
+from segmentd_woocommerce.pages import BEHIND, FAILURE, Row
+from segmentd_woocommerce.records import RecordList
+from segmentd_woocommerce.walk import Walk
 
 _SECOND = timedelta(seconds=1)
 _ZONE_SHIFT = timedelta(hours=2)
@@ -23,66 +20,6 @@ _ZONE_SHIFT = timedelta(hours=2)
 an hour come mixed. Rows so much older than the last one are surely behind us."""
 _TAIL = 10
 """Ids that a position keeps, to find the place again even if some of these rows are gone."""
-
-
-class Walk:
-    """Goes through a list page by page, each joined to what is known."""
-
-    def __init__(
-        self, fetch: Callable[[int, int], Listing], known: Callable[[Row], bool], offset: int = 0
-    ) -> None:
-        """``fetch(offset, overlap)`` lists a part; ``known`` tells the rows read before."""
-        self.offset = offset
-        """Rows of the list that were read."""
-        self.listing: Listing | None = None
-        """The part read last."""
-        self.head: int | None = None
-        """Id of the first row of the list, while that is known."""
-        self._fetch = fetch
-        self._known = known
-        self._at_end = False
-        self._heads = 0
-
-    def page(self) -> list[Row] | None:
-        """The next rows, some of them perhaps known; None at the end."""
-        if self._at_end:
-            return None
-        before = self.offset
-        start, listing = self._joined()
-        rows, total = listing.rows, listing.total
-        self.listing = listing
-        self.offset = start + len(rows)
-        if total is None:
-            self._at_end = len(rows) < listing.asked
-        elif self.offset >= total or (start + listing.asked >= total and self._all_known(rows)):
-            # the second: the store counts last rows that it does not list
-            self._at_end = True
-        elif start == before - 1 and self.offset <= before:
-            raise TransientError("the store lists fewer records than it counts")
-        return rows
-
-    def _all_known(self, rows: list[Row]) -> bool:
-        return all(self._known(row) for row in rows)
-
-    def _joined(self) -> tuple[int, Listing]:
-        back = 1
-        while True:
-            start = max(0, self.offset - back)
-            listing = self._fetch(start, min(self.offset - start, LARGEST_PAGE - 1))
-            first = listing.rows[0] if listing.rows else None
-            if start == 0:
-                self.head = first["id"] if first else None
-                return start, listing
-            if first is not None and self._known(first):
-                self._check_advance(first)
-                return start, listing
-            back *= 4
-
-    def _check_advance(self, first: Row) -> None:
-        """Once is possible: the first rows of the list may be counted but not shown."""
-        self._heads = self._heads + 1 if first["id"] == self.head else 0
-        if self._heads > 1:
-            raise TransientError("the store shows the beginning of a list again and again")
 
 
 @dataclass(frozen=True)
@@ -120,43 +57,59 @@ class Changes:
     def __init__(
         self, client: WooClient, path: str, params: dict[str, str], window: Window, place: Place
     ) -> None:
-        self._client = client
         self._path = path
-        self._params = {
-            **params,
-            "orderby": "modified",
-            "order": "asc",
-            "dates_are_gmt": "true",
-            "modified_before": _stamp(window.until + _SECOND),
-        }
+        self._list = RecordList(
+            client,
+            path,
+            {
+                **params,
+                "orderby": "modified",
+                "order": "asc",
+                "dates_are_gmt": "true",
+                "modified_before": _stamp(window.until + _SECOND),
+            },
+        )
         self._until = window.until
-        self._since = place.since
+        self._since: datetime | None = None
+        self._place = place
+        self._tail = deque(place.ids, _TAIL)
         self._seen: dict[int, datetime] = dict.fromkeys(place.ids, place.last or window.until)
         # rows read before the process was started again: only how many, and about when
         self._unknown = place.offset - len(place.ids)
         self._unknown_until = place.last and place.last + _ZONE_SHIFT
-        self._walk = Walk(self._fetch, lambda row: row["id"] in self._seen, place.offset)
+        self._walk = Walk(self._list, self._is_known, place.offset)
+        self._begin_at(place.since)
 
     def pages(self) -> Iterator[tuple[list[Row], Place]]:
-        """Rows not yet read, and the place behind them."""
-        while (rows := self._walk.page()) is not None:
+        """Rows not yet read, and the place behind them; see ``Walk.page``.
+
+        A place is never behind a row with ``FAILURE``: after a crash it is tried again.
+        """
+        while rows := self._walk.page():
+            if BEHIND in rows[0]:
+                yield rows, self._place
+                continue
             stamps = [(row, self._changed(row)) for row in rows]
             fresh = [row for row, stamp in stamps if self._seen.get(row["id"]) != stamp]
             self._seen |= {row["id"]: stamp for row, stamp in stamps}
-            if not rows:
-                return
-            last = min(stamps[-1][1], self._until)
-            self._advance(last - _ZONE_SHIFT)
-            ids = [row["id"] for row in rows[-_TAIL:]]
-            ids = ids[max(0, len(ids) - self._walk.offset) :]
-            yield fresh, Place(self._since, self._walk.offset, last, ids)
+            if FAILURE not in rows[0]:
+                self._place = self._reached(rows, min(stamps[-1][1], self._until))
+            yield fresh, self._place
 
-    def _fetch(self, offset: int, overlap: int) -> Listing:
-        params = dict(self._params)
-        if self._since is not None:
-            # exclusive, and of whole seconds
-            params["modified_after"] = _stamp(self._since - _SECOND)
-        return self._client.part(self._path, params, offset, overlap)
+    def _reached(self, rows: list[Row], last: datetime) -> Place:
+        self._advance(last - _ZONE_SHIFT)
+        for row in rows:
+            if row["id"] in self._tail:
+                self._tail.remove(row["id"])
+            self._tail.append(row["id"])
+        ids = list(self._tail)
+        offset = self._walk.offset
+        return Place(self._since, offset, last, ids[max(0, len(ids) - offset) :])
+
+    def _is_known(self, row: Row) -> bool:
+        """Whether we read it, and it has not moved in the list since."""
+        read = self._seen.get(row["id"])
+        return read is not None and self._changed(row) <= read
 
     def _changed(self, row: Row) -> datetime:
         try:
@@ -182,9 +135,15 @@ class Changes:
         if self._unknown_until is not None and self._unknown_until < since:
             passed += self._unknown
             self._unknown, self._unknown_until = 0, None
-        self._since = since
+        self._begin_at(since)
         self._walk.head = None
         self._walk.offset = max(0, self._walk.offset - passed)
+
+    def _begin_at(self, since: datetime | None) -> None:
+        self._since = since
+        if since is not None:
+            # exclusive, and of whole seconds
+            self._list.params["modified_after"] = _stamp(since - _SECOND)
 
 
 @dataclass(frozen=True)
@@ -215,48 +174,50 @@ class Sweep:
     def __init__(
         self, client: WooClient, path: str, params: dict[str, str], place: SweepPlace
     ) -> None:
-        self._client = client
         self._path = path
-        self._params = {**params, "orderby": "id", "order": "asc"}
+        self._list = RecordList(client, path, {**params, "orderby": "id", "order": "asc"})
         self._place = place
+        self._last = place.last
+        self._failed = 0
+        """Records of this pass that the store counts but cannot show."""
 
     def pages(self) -> Iterator[tuple[list[Row], SweepPlace]]:
-        """Rows not yet read, and the place behind them."""
+        """Rows not yet read, and the place behind them; see ``Changes.pages``."""
         while True:
-            walk = Walk(self._fetch, self._is_known, self._place.offset)
+            walk = Walk(self._list, self._is_known, self._place.offset)
             while (rows := walk.page()) is not None:
                 yield self._fresh(rows, walk.offset), self._place
-            if self._is_whole(walk.listing.total if walk.listing else None):
+            if self._is_whole(walk.total):
                 return
             self._place = SweepPlace(before=self._place.count)
+            self._last = self._failed = 0
 
     def _is_whole(self, total: int | None) -> bool:
         """Whether all came that the store counts; what it hides twice it hides for good."""
         count, before = self._place.count, self._place.before
-        if total is None or count >= total or count == before:
+        if total is None or count + self._failed >= total or count == before:
             return True
         if before is not None:
             raise TransientError(f"{self._path}: {total} records are counted, {count} listed")
         return False
 
     def _fresh(self, rows: list[Row], offset: int) -> list[Row]:
+        if rows and FAILURE in rows[0]:
+            self._failed += 1
+            self._last = rows[0].get("id", self._last)
+            return rows
         ids = [row["id"] for row in rows]
         if ids != sorted(ids):
             raise TransientError(f"{self._path}: the store ignores orderby=id")
         fresh = [row for row in rows if not self._is_known(row)]
+        self._last = max([self._last, *ids])
         self._place = replace(
-            self._place,
-            offset=offset,
-            last=max([self._place.last, *ids]),
-            count=self._place.count + len(fresh),
+            self._place, offset=offset, last=self._last, count=self._place.count + len(fresh)
         )
         return fresh
 
-    def _fetch(self, offset: int, overlap: int) -> Listing:
-        return self._client.part(self._path, self._params, offset, overlap)
-
     def _is_known(self, row: Row) -> bool:
-        known: bool = row["id"] <= self._place.last
+        known: bool = row["id"] <= self._last
         return known
 
 

@@ -36,7 +36,10 @@ class WooCommerceSettings(ConnectorSettings):
     """How the key is shown; ``auto``: OAuth 1.0a over plain http; over https Basic, and in the
     query where the host strips the Authorization header."""
     per_page: Annotated[int, Field(ge=1, le=100)] = 100
-    """Records in one answer; halved by itself where a slow host cannot make that many."""
+    """Most records in one answer; asked for are as many as the host makes in good time."""
+    load: Annotated[float, Field(ge=0.01, le=1)] = 0.5
+    """Share of the time in which a request of ours may be in flight at the shop, reading and
+    writing together; 1: the next follows at once. One request keeps a core of the shop busy."""
     meta_key: MetaKey = "segmentd_tags"
     """Customer meta that holds our tags. A leading ``_`` would be dropped without an error."""
     meta: Annotated[tuple[MetaKey, ...], Field(max_length=50)] = ()

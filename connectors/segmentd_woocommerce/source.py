@@ -34,14 +34,16 @@ from segmentd.sdk import (
     instant,
 )
 from segmentd_woocommerce import mapping
-from segmentd_woocommerce.client import LARGEST_PAGE, Row, WooClient, rows_of
-from segmentd_woocommerce.errors import MissingError
+from segmentd_woocommerce.client import WooClient, rows_of
+from segmentd_woocommerce.errors import BusyError, MissingError, UnreadableError
 from segmentd_woocommerce.info import ROOT_FIELDS, STATUS_FIELDS, check_namespaces, shop_info
+from segmentd_woocommerce.pages import BEHIND, FAILURE, LARGEST_PAGE, Row
 from segmentd_woocommerce.paging import Changes, Place, Sweep, SweepPlace, bounds, place_of
 from segmentd_woocommerce.settings import WooCommerceSettings
 
 _LISTED, _TRASH = "any", "trash"
 """``any`` has everything but the trash, also ``any,trash``: so there are two lists to read."""
+_REFUND_FIELDS = {"_fields": "id,date_created_gmt"}
 
 
 class WooCommerceSource(Source):
@@ -104,7 +106,10 @@ class WooCommerceSource(Source):
         return total
 
     def gone(self, stream: str, ids: Sequence[str]) -> set[str]:
-        """One request for each id; what lies in the trash is gone too."""
+        """One request for each id; what lies in the trash is gone too.
+
+        One at which the store fails, though it answers otherwise, is not confirmed to be gone.
+        """
         return {id_ for id_ in ids if self._is_gone(stream, id_)}
 
     def close(self) -> None:
@@ -116,6 +121,11 @@ class WooCommerceSource(Source):
             row = self._client.get(f"{stream}/{int(id_)}", {"_fields": "id,status"}).json()
         except MissingError:
             return True
+        except BusyError:
+            raise
+        except TransientError:
+            self._client.prove_alive(stream)
+            return False
         if not isinstance(row, dict) or row.get("id") != int(id_):
             raise TransientError(f"{stream}/{id_}: the answer is another record")
         return row.get("status") == _TRASH
@@ -145,8 +155,7 @@ class WooCommerceSource(Source):
             _, place = _begin(window, None)
         params = {"status": _TRASH, "_fields": "id,date_modified_gmt"}
         for rows, reached in Changes(self._client, "orders", params, window, place).pages():
-            gone = [Gone("orders", str(row["id"])) for row in rows]
-            yield Batch(gone, reached.text(_TRASH))
+            yield _batch(rows, _trashed, reached.text(_TRASH))
 
     def _order_batch(self, rows: list[Row], position: str) -> Batch:
         placed = [row for row in rows if row.get("status") not in mapping.DRAFTS]
@@ -155,32 +164,46 @@ class WooCommerceSource(Source):
 
     def _refund_times(self, orders: list[Row]) -> dict[int, datetime]:
         """When money was given back: one request for a page of orders, none if none was."""
-        wanted = {
-            refund["id"]: order["id"] for order in orders for refund in order.get("refunds") or []
-        }
+        wanted = {refund["id"]: order for order in orders for refund in order.get("refunds") or []}
         found = self._listed_refunds(list(wanted)) if self._has_refund_list else {}
-        for order_id in {wanted[id_] for id_ in wanted.keys() - found.keys()}:
-            found |= self._refunds_of(order_id)
+        for order in {
+            wanted[id_]["id"]: wanted[id_] for id_ in wanted.keys() - found.keys()
+        }.values():
+            found |= self._refunds_of(order)
         return found
 
     def _listed_refunds(self, ids: list[int]) -> dict[int, datetime]:
+        def ask(rows: int) -> tuple[int, list[Row]]:
+            part = ids[start : start + rows]
+            return len(part), self._client.named_once("refunds", part, _REFUND_FIELDS)
+
         found: dict[int, datetime] = {}
-        for start in range(0, len(ids), LARGEST_PAGE):
-            part = ids[start : start + LARGEST_PAGE]
+        start = 0
+        while start < len(ids):
             try:
-                rows = self._client.named("refunds", part, {"_fields": "id,date_created_gmt"})
+                count, rows = self._client.adaptively("refunds", ask)
             except ConfigError:
                 self._has_refund_list = False  # came with WooCommerce 9.0
                 break
+            except UnreadableError:
+                break  # one by one, to see of which order it is
+            start += count
             found |= {row["id"]: instant(row["date_created_gmt"]) for row in rows}
         return found
 
-    def _refunds_of(self, order_id: int) -> dict[int, datetime]:
-        params = {"per_page": str(LARGEST_PAGE), "_fields": "id,date_created_gmt"}
+    def _refunds_of(self, order: Row) -> dict[int, datetime]:
+        """Those of one order; the order is marked if the store fails to show them."""
+        params = {"per_page": str(LARGEST_PAGE), **_REFUND_FIELDS}
         try:
-            rows = rows_of(self._client.get(f"orders/{order_id}/refunds", params))
+            rows = rows_of(self._client.get(f"orders/{order['id']}/refunds", params))
         except RejectedError:
             return {}  # deleted since: the order comes again, or is found gone
+        except BusyError:
+            raise
+        except TransientError as error:
+            self._client.prove_alive("orders")
+            order[FAILURE] = error.message
+            return {}
         return {row["id"]: instant(row["date_created_gmt"]) for row in rows}
 
 
@@ -194,9 +217,22 @@ def _batch(rows: list[Row], make: Callable[[Row], Record], position: str) -> Bat
     records: list[Record] = []
     rejected: list[Rejection] = []
     for row in rows:
+        if FAILURE in row:
+            rejected.append(_unreadable(row))
+            continue
         try:
             records.append(make(row))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             reason = f"not understood: {type(error).__name__} {error!s:.100}"
             rejected.append(Rejection(str(row["id"]), reason))
     return Batch(records, position, rejected)
+
+
+def _unreadable(row: Row) -> Rejection:
+    """By its id; if not even that can be shown, by that of the record before it in the list."""
+    name = f"behind {row[BEHIND] or 'the beginning'}" if BEHIND in row else str(row["id"])
+    return Rejection(name, f"the store fails whenever it has to show this record: {row[FAILURE]}")
+
+
+def _trashed(row: Row) -> Gone:
+    return Gone("orders", str(row["id"]))

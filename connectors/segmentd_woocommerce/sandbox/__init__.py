@@ -13,6 +13,7 @@ from segmentd_woocommerce.sandbox.access import Door, Key
 from segmentd_woocommerce.sandbox.answers import Refusal, answer, chosen, page
 from segmentd_woocommerce.sandbox.api import Call, dispatch
 from segmentd_woocommerce.sandbox.arguments import sent_in
+from segmentd_woocommerce.sandbox.host import CrashError, Host
 from segmentd_woocommerce.sandbox.store import CustomerRow, Meta, OrderRow, RefundRow, Store
 from segmentd_woocommerce.sandbox.writes import body_of
 
@@ -44,10 +45,16 @@ class WooCommerceSandbox(ShopSandbox):
         path = request.path.removeprefix("/index.php")
         if path.startswith("/wp-json") and not self.permalinks:
             return page(301, "Moved", {"location": f"{self._home(request)}/"})
+        self.store.host.begin()
         try:
             response = self._answer(request, path)
         except Refusal as refusal:
             response = answer(refusal.body, refusal.status)
+        except CrashError:
+            response = page(500, "WordPress &rsaquo; Error")
+        self._take_time()
+        if self.store.host.is_too_slow:
+            return page(504, "504 Gateway Time-out")
         link = f'<{self._home(request)}/wp-json/>; rel="https://api.w.org/"'
         response.headers.setdefault("link", link)
         return response
@@ -74,6 +81,11 @@ class WooCommerceSandbox(ShopSandbox):
             "key_env": "SANDBOX_WOOCOMMERCE_KEY",
             "secret_env": "SANDBOX_WOOCOMMERCE_SECRET",
         }
+
+    def _take_time(self) -> None:
+        host = self.store.host
+        if host.spent:
+            self.clock.advance(min(host.spent, host.patience or host.spent))
 
     def _home(self, request: Request) -> str:
         return f"{'https' if self.door.https else 'http'}://{request.headers.get('host', '')}"
@@ -270,4 +282,4 @@ class WooCommerceSandbox(ShopSandbox):
         self.store.orders.put(row)
 
 
-__all__ = ["Door", "Key", "WooCommerceSandbox"]
+__all__ = ["Door", "Host", "Key", "WooCommerceSandbox"]

@@ -77,7 +77,9 @@ def _listed(
         link_extra = {name: value for name, value in link_extra.items() if "status" in name}
     found = lists.headers(total, values, call.sent, url, link_extra)
     kind = path.rpartition("/")[2]
-    payload = [_shown(store, kind, chosen(render(row), call.fields, linked=False)) for row in page]
+    rendered = [render(row) for row in page]
+    store.host.show(kind, [document["id"] for document in rendered], call.fields)
+    payload = [_shown(store, kind, chosen(one, call.fields, linked=False)) for one in rendered]
     return answer(payload, headers=found)
 
 
@@ -139,7 +141,7 @@ def _order_refund(store: Store, call: Call, found: re.Match[str]) -> Response:
     row = store.refunds.rows.get(int(found["refund"]))
     if row is None or row.order_id != int(found["id"]):
         raise _invalid_id("shop_order_refund")
-    return _one(call, _own_refund(store, call, row))
+    return _one(store, call, _own_refund(store, call, row))
 
 
 def _products(store: Store, call: Call, _: re.Match[str]) -> Response:
@@ -158,7 +160,9 @@ def _categories(store: Store, call: Call, _: re.Match[str]) -> Response:
     )
 
 
-def _one(call: Call, document: Document) -> Response:
+def _one(store: Store, call: Call, document: Document) -> Response:
+    kind = call.request.path.partition("/wc/v3/")[2].partition("/")[0]
+    store.host.show(kind, [document["id"]], call.fields)
     allow = {"allow": "GET, POST, PUT, PATCH, DELETE"}
     return answer(chosen(document, call.fields, linked=True), headers=allow)
 
@@ -178,18 +182,18 @@ def _order(store: Store, call: Call, found: re.Match[str]) -> Response:
     """One order; those in the trash too; a refund's id is none of an order."""
     call.check_view(_VIEW)
     row = _find(store.orders.rows, found["id"], "shop_order")
-    return _one(call, documents.order(row, store, call.base))
+    return _one(store, call, documents.order(row, store, call.base))
 
 
 def _product(store: Store, call: Call, found: re.Match[str]) -> Response:
     call.check_view(_VIEW)
     row = _find(store.products.rows, found["id"], "product")
-    return _one(call, catalog.product(row, store, call.base))
+    return _one(store, call, catalog.product(row, store, call.base))
 
 
 def _customer(store: Store, call: Call, found: re.Match[str]) -> Response:
     call.check_view(_VIEW)
-    return _one(call, documents.customer(_user(store, found["id"]), store, call.base))
+    return _one(store, call, documents.customer(_user(store, found["id"]), store, call.base))
 
 
 def _user(store: Store, id_: object) -> CustomerRow:
@@ -208,7 +212,7 @@ def _put_customer(store: Store, call: Call, found: re.Match[str]) -> Response:
     if owner != "administrator" and not (owner == "shop_manager" and row.role == "customer"):
         raise forbid(call.key, "edit", _EDIT)
     writes.update(store, row, body, call.now)
-    return _one(call, documents.customer(row, store, call.base))
+    return _one(store, call, documents.customer(row, store, call.base))
 
 
 def _delete_customer(_: Store, call: Call, __: re.Match[str]) -> Response:

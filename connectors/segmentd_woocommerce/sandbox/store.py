@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from segmentd.sdk import OrderLine
+from segmentd_woocommerce.sandbox.host import Host
 
 STATUSES = (
     "pending",
@@ -150,6 +151,7 @@ class Store:
     """Name of a category, tag or brand → its id."""
     poisoned: set[tuple[str, int]] = field(default_factory=set)
     """Stream and id of records that a plugin shows wrongly."""
+    host: Host = field(default_factory=Host)
     meta_ids: Iterable[int] = field(default_factory=lambda: itertools.count(8707))
     post_ids: Iterable[int] = field(default_factory=lambda: itertools.count(90_000_001))
 

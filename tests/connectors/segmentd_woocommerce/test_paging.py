@@ -1,8 +1,7 @@
-"""Walking through lists that change: nothing that stays may be missed, and it must end."""
+"""Going through lists that change: nothing that stays may be missed, and it must end."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,105 +11,14 @@ import pytest
 from segmentd.sdk import ConfigError, Customer, Order, TransientError, Window
 from segmentd.sdk.testing import faults
 from segmentd.sdk.testing.sandbox import Fault, Request, Response
-from segmentd_woocommerce.client import Listing, Row, WooClient
-from segmentd_woocommerce.paging import Changes, Place, Sweep, SweepPlace, Walk, place_of
+from segmentd_woocommerce.client import WooClient
+from segmentd_woocommerce.pages import Row
+from segmentd_woocommerce.paging import Changes, Place, Sweep, SweepPlace, place_of
 from segmentd_woocommerce.sandbox import WooCommerceSandbox
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 NewOrder = Callable[..., Order]
 FIELDS = {"_fields": "id,date_modified_gmt"}
-
-
-class Rows:
-    """A list of ids, as a store would page it."""
-
-    def __init__(self, ids: list[int], size: int, *, counted: bool = True) -> None:
-        self.ids = ids
-        self.size = size
-        self.counted = counted
-        self.asked: list[int] = []
-        self.hidden: set[int] = set()
-        self.most = 100
-        self.ignores_offset = False
-        self.seen: set[int] = set()
-
-    def fetch(self, offset: int, overlap: int) -> Listing:
-        self.asked.append(offset)
-        asked = self.size + overlap
-        offset = 0 if self.ignores_offset else offset
-        shown = self.ids[offset : offset + min(asked, self.most)]
-        rows = [{"id": id_} for id_ in shown if id_ not in self.hidden]
-        return Listing(rows, len(self.ids) if self.counted else None, asked)
-
-    def walk(self) -> Iterator[list[int]]:
-        walk = Walk(self.fetch, lambda row: row["id"] in self.seen)
-        while (rows := walk.page()) is not None:
-            yield [row["id"] for row in rows if row["id"] not in self.seen]
-            self.seen |= {row["id"] for row in rows}
-
-
-def test_each_page_begins_with_the_last_row_of_the_one_before() -> None:
-    rows = Rows(list(range(1, 12)), 4)
-    assert list(rows.walk()) == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11]]
-    assert rows.asked == [0, 3, 7]
-
-
-@pytest.mark.parametrize("count", [0, 1, 4, 5, 8, 9])
-@pytest.mark.parametrize("size", [1, 4])
-@pytest.mark.parametrize("counted", [True, False])
-def test_reads_all(count: int, size: int, counted: bool) -> None:
-    rows = Rows(list(range(count)), size, counted=counted)
-    assert [id_ for page in rows.walk() for id_ in page] == list(range(count))
-
-
-def test_rows_that_leave_hide_none() -> None:
-    rows = Rows(list(range(40)), 5)
-    pages = rows.walk()
-    first = next(pages)
-    del rows.ids[:4]
-    assert first + [id_ for page in pages for id_ in page] == list(range(40))
-
-
-@pytest.mark.parametrize("seed", range(30))
-def test_whatever_leaves_between_pages(seed: int) -> None:
-    chance = random.Random(seed)
-    rows = Rows(list(range(80)), chance.choice([1, 2, 5, 9]))
-    left: set[int] = set()
-    found: list[int] = []
-    for page in rows.walk():
-        found += page
-        for _ in range(chance.choice([0, 0, 1, 3, 12])):
-            if rows.ids:
-                left.add(rows.ids.pop(chance.randrange(len(rows.ids))))
-    assert set(range(80)) - left <= set(found)
-    assert len(found) == len(set(found))
-
-
-def test_a_host_that_shows_less_than_asked() -> None:
-    rows = Rows(list(range(20)), 8)
-    rows.most = 3
-    assert sorted(id_ for page in rows.walk() for id_ in page) == list(range(20))
-
-
-@pytest.mark.parametrize("hidden", [{19}, {17, 18, 19}, {4}, {0, 1}, {7, 8}])
-def test_rows_that_are_counted_but_not_shown(hidden: set[int]) -> None:
-    rows = Rows(list(range(20)), 4)
-    rows.hidden = hidden
-    assert {id_ for page in rows.walk() for id_ in page} == set(range(20)) - hidden
-
-
-def test_a_whole_page_that_is_not_shown_is_no_end() -> None:
-    rows = Rows(list(range(40)), 4)
-    rows.hidden = set(range(8, 30))
-    with pytest.raises(TransientError, match="fewer records than it counts"):
-        list(rows.walk())
-
-
-def test_a_host_that_ignores_the_offset() -> None:
-    rows = Rows(list(range(20)), 4)
-    rows.ignores_offset = True
-    with pytest.raises(TransientError, match="again and again"):
-        list(rows.walk())
 
 
 # -- by change time, against the sandbox
@@ -201,6 +109,45 @@ def test_an_order_changed_again_within_the_window_comes_again(
     ]
 
 
+def test_an_order_that_was_read_and_moved_marks_no_place(
+    sandbox: WooCommerceSandbox, client: Make, store: Callable[..., None]
+) -> None:
+    """Three leave, the fourth goes to the end: where it stood, but behind unread ones."""
+    for number in range(1, 8):
+        store(number, number)
+    sandbox.clock.set(START + timedelta(days=60))
+    pages = changes(client(per_page=4))
+    seen = [row["id"] for row in next(pages)[0]]
+    for number in (1, 2, 3):
+        sandbox.touch_order(str(number))
+    store(4, 5000)
+    seen += [row["id"] for rows, _ in pages for row in rows]
+    assert seen == [1, 2, 3, 4, 5, 6, 7, 4]
+
+
+@pytest.mark.parametrize(
+    ("position", "unread"),
+    [
+        ('["any", null, 4, "2026-11-01T00:40:00+00:00", [1, 2, 3, 4]]', range(5, 13)),
+        (
+            '["any", "2026-10-31T22:40:00+00:00", 6, "2026-11-01T01:00:00+00:00", [3, 4, 5, 6]]',
+            range(7, 13),
+        ),
+        ('["any", "2026-11-01T00:00:00+00:00", 0, null, []]', range(1, 13)),
+    ],
+)
+def test_goes_on_from_places_of_the_first_version(
+    client: Make, store: Callable[..., None], position: str, unread: range
+) -> None:
+    for number in range(1, 13):
+        store(number, 600 * number)
+    phase, place = place_of(position)
+    assert phase == "any"
+    ids = [row["id"] for rows, _ in changes(client(per_page=3), None, place) for row in rows]
+    assert set(unread) <= set(ids)
+    assert len(ids) <= len(unread) + len(place.ids)
+
+
 def test_a_list_sorted_by_local_time(
     sandbox: WooCommerceSandbox,
     client: Make,
@@ -235,6 +182,17 @@ def test_an_ignored_filter_is_noticed(
         list(changes(client(auth="basic"), START + timedelta(hours=1)))
 
 
+def test_a_first_page_that_is_not_shown_is_no_end(
+    sandbox: WooCommerceSandbox, client: Make, store: Callable[..., None]
+) -> None:
+    for number in range(1, 8):
+        store(number, number)
+    hidden = faults.answer(Response(200, {"x-wp-total": "7"}, b"[]"))
+    sandbox.faults.append(hidden)
+    with pytest.raises(TransientError, match="fewer records than it counts"):
+        list(changes(client(per_page=4)))
+
+
 # -- by id
 
 
@@ -256,6 +214,15 @@ def test_a_sweep_goes_on_from_any_place(sandbox: WooCommerceSandbox, client: Mak
         assert again == place
         rest = [row["id"] for part, _ in sweep(made, again) for row in part]
         assert seen + rest == list(range(1, 18))
+
+
+def test_a_sweep_goes_on_from_a_place_of_the_first_version(
+    sandbox: WooCommerceSandbox, client: Make
+) -> None:
+    for number in range(1, 18):
+        sandbox.put_customer(Customer(str(number)))
+    pages = sweep(client(per_page=4), SweepPlace.of("[8, 8, 8, null]"))
+    assert [row["id"] for rows, _ in pages for row in rows] == list(range(9, 18))
 
 
 def counting(extra: list[int]) -> Fault:

@@ -18,7 +18,7 @@ def load(**changes: object) -> WooCommerceSettings:
 def test_defaults() -> None:
     settings = load()
     assert settings.store == "https://store.example"
-    assert (settings.auth, settings.per_page) == ("auto", 100)
+    assert (settings.auth, settings.per_page, settings.load) == ("auto", 100, 0.5)
     assert (settings.meta_key, settings.customer_role) == ("segmentd_tags", "all")
 
 
@@ -45,6 +45,8 @@ def test_plain_http_only_where_it_is_allowed() -> None:
         ({"secret_env": None}, "secret_env is missing"),
         ({"per_page": 0}, "greater than or equal to 1"),
         ({"per_page": 101}, "less than or equal to 100"),
+        ({"load": 0}, "greater than or equal to 0.01"),
+        ({"load": 1.1}, "less than or equal to 1"),
         ({"auth": "digest"}, "'basic', 'query' or 'oauth1'"),
         ({"meta_key": "_hidden"}, "should match pattern"),
         ({"meta_key": "first_name"}, "WordPress's own"),
