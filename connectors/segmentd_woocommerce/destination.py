@@ -8,7 +8,7 @@ ever sent: items of a batch are not validated, and a wrong e-mail in one would e
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -75,6 +75,8 @@ class WooCommerceDestination(Destination):
         self._host = urlsplit(settings.store).hostname or ""
         self._client = WooClient(settings, runtime)
         self._may_batch = True
+        seconds = self.capabilities.seconds_per_request / settings.load
+        self.capabilities = replace(self.capabilities, seconds_per_request=seconds)
 
     def info(self) -> DestinationInfo:
         """A batch of nothing: refused if the key may not write."""

@@ -115,7 +115,7 @@ class Walk:
         while True:
             failure, listing = self._glance_joined()
             if listing is None:
-                return [self._unreadable({BEHIND: self._last, FAILURE: failure})]
+                return self._unreadable({BEHIND: self._last, FAILURE: failure})
             self.total = listing.total
             if not listing.rows:
                 self._at_end = True
@@ -124,7 +124,7 @@ class Walk:
             if row is not None:
                 break
         if FAILURE in row:
-            return [self._unreadable(row)]
+            return self._unreadable(row)
         self._failures = 0
         self._steps -= 1
         return self._passed(row)
@@ -156,13 +156,12 @@ class Walk:
         self._last = listing.rows[0]["id"]
         return True
 
-    def _unreadable(self, row: Row) -> Row:
+    def _unreadable(self, row: Row) -> list[Row]:
         self._failures += 1
         if self._failures > _MOST_IN_A_ROW:
             raise TransientError(f"the store fails at one record after the other: {row[FAILURE]}")
         self._steps = 1  # found: behind it come pages again
-        self._passed(row)
-        return row
+        return self._passed(row)
 
     def _passed(self, row: Row) -> list[Row]:
         self.offset += 1
