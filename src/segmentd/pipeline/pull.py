@@ -1,18 +1,20 @@
 """Pull: read what changed in a shop into the store, batch by batch, losing nothing.
 
 One batch is one transaction with its cursor, so a crash at any point is repaired by reading on.
+While one is written the next is fetched; what was fetched and not written is fetched again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from segmentd.domain.cursor import BACKFILL, Cursor, Window
-from segmentd.domain.records import Gone
+from segmentd.pipeline.ahead import ahead
 from segmentd.pipeline.ports import Lease, PullPort
-from segmentd.sdk.contract import ShopInfo, Source, Stream, StreamKind
+from segmentd.sdk.contract import Batch, ShopInfo, Source, Stream, StreamKind
 
 Progress = Callable[[str, int, int | None], None]
 """Called after each batch with the stream, the records read so far, and the expected total."""
@@ -72,9 +74,9 @@ def pull(reading: Reading) -> PullSummary:
     info, summary = _greet(reading)
     for stream in source.streams:
         cursor = store.cursor(name, stream.name).open(info.now, stream.lag)
-        done = _read(reading, stream, stream.name, cursor)
-        if stream.kind is StreamKind.SWEEP:
-            _remove_missing(reading, stream, done, accept=False)
+        whole = stream.kind is StreamKind.SWEEP
+        done = _read(reading, stream, stream.name, cursor, whole=whole)
+        _remove_missing(reading, stream, done, accept=False)
         store.save_cursor(reading.lease, name, stream.name, cursor.close())
         summary.streams.append(done.summary)
     return summary
@@ -93,9 +95,9 @@ def backfill(
     for stream in source.streams:
         key = stream.name + BACKFILL
         cursor = _backfill_cursor(store.cursor(name, key), since, info)
-        done = _read(reading, stream, key, cursor)
-        if since is None or stream.kind is StreamKind.SWEEP:
-            _remove_missing(reading, stream, done, accept=accept_removals)
+        whole = since is None or stream.kind is StreamKind.SWEEP
+        done = _read(reading, stream, key, cursor, whole=whole)
+        _remove_missing(reading, stream, done, accept=accept_removals)
         _hand_over(reading, stream, cursor, since)
         store.save_cursor(reading.lease, name, key, Cursor())
         summary.streams.append(done.summary)
@@ -127,39 +129,41 @@ def _hand_over(reading: Reading, stream: Stream, cursor: Cursor, since: datetime
 @dataclass(slots=True)
 class _Done:
     summary: StreamSummary
-    seen: set[str]
-    whole: bool
-    """This run itself read the stream from its beginning to its end."""
+    known: int = 0
+    """Records of the stream in the store when the reading began."""
+    missing: set[str] = field(default_factory=set)
+    """Those of them that this run, reading the stream from beginning to end, has not met."""
 
 
-def _read(reading: Reading, stream: Stream, key: str, cursor: Cursor) -> _Done:
+def _read(reading: Reading, stream: Stream, key: str, cursor: Cursor, *, whole: bool) -> _Done:
+    """``whole``: what is stored and not met is missing, unless an earlier run has begun."""
     window = cursor.window
     if window is None:
         raise ValueError("the cursor has no open window")
-    done = _Done(StreamSummary(stream.name), set(), whole=cursor.position is None)
-    if stream.kind is StreamKind.DELTA and window.since is not None:
-        done.whole = False
+    done = _Done(StreamSummary(stream.name))
+    if whole and cursor.position is None:
+        done.missing.update(reading.store.ids(reading.name, stream.name))
+        done.known = len(done.missing)
     total = reading.source.count(stream.name, window)
-    for batch in reading.source.read(stream.name, window, cursor.position):
-        saved = reading.store.save_batch(
-            reading.lease,
-            reading.name,
-            key,
-            batch.records,
-            batch.rejected,
-            cursor.at(batch.position),
-            reading.now,
-        )
-        if done.whole:
-            done.seen.update(r.id for r in batch.records if not isinstance(r, Gone))
-            done.seen.update(r.id for r in batch.rejected)
-        summary = done.summary
-        summary.read += len(batch.records)
-        summary.written += saved.written
-        summary.unchanged += saved.unchanged
-        summary.rejected += len(batch.rejected)
-        reading.progress(stream.name, summary.read, total)
+    with closing(ahead(reading.source.read(stream.name, window, cursor.position))) as batches:
+        for batch in batches:
+            _save(reading, key, cursor.at(batch.position), batch, done)
+            reading.progress(stream.name, done.summary.read, total)
     return done
+
+
+def _save(reading: Reading, key: str, cursor: Cursor, batch: Batch, done: _Done) -> None:
+    saved = reading.store.save_batch(
+        reading.lease, reading.name, key, batch.records, batch.rejected, cursor, reading.now
+    )
+    if done.missing:
+        done.missing.difference_update(r.id for r in batch.records)
+        done.missing.difference_update(r.id for r in batch.rejected)
+    summary = done.summary
+    summary.read += len(batch.records)
+    summary.written += saved.written
+    summary.unchanged += saved.unchanged
+    summary.rejected += len(batch.rejected)
 
 
 def _remove_missing(reading: Reading, stream: Stream, done: _Done, *, accept: bool) -> None:
@@ -168,13 +172,10 @@ def _remove_missing(reading: Reading, stream: Stream, done: _Done, *, accept: bo
     Absence alone is no deletion: a shop that suddenly lists far less than we know is more likely
     broken than empty, so then nothing is removed until a person accepts it.
     """
-    if not done.whole:
-        return
-    known = set(reading.store.ids(reading.name, stream.name))
-    missing = sorted(known - done.seen)
+    missing = sorted(done.missing)
     if not missing:
         return
-    if len(missing) > max(MISSING_FLOOR, MISSING_SHARE * len(known)) and not accept:
+    if len(missing) > max(MISSING_FLOOR, MISSING_SHARE * done.known) and not accept:
         done.summary.held = len(missing)
         return
     confirmed = sorted(reading.source.gone(stream.name, missing))

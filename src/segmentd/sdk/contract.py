@@ -107,7 +107,11 @@ class ShopInfo:
 
 
 class Source(abc.ABC):
-    """Reads a shop. One instance serves one run in one thread; ``close`` ends it."""
+    """Reads a shop. One instance serves one run; ``close`` ends it.
+
+    It is used by one thread at a time, and ``read`` by another one than the rest: no batch is asked
+    for while another method runs.
+    """
 
     Settings: ClassVar[type[ConnectorSettings]]
     streams: ClassVar[Sequence[Stream]]

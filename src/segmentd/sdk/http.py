@@ -1,6 +1,6 @@
 """Talking to a platform over HTTP: deadlines, size caps, pacing, retries, no secret in any text.
 
-The only module that knows httpx. One synchronous client per connector, used by one thread.
+The only module that knows httpx. One synchronous client per connector, used by one thread at a time.
 """
 
 from __future__ import annotations

@@ -103,9 +103,9 @@ class PullStore:
         """Ids of the stored records of a stream, without guests and without what is gone."""
         with self._database.read() as connection:
             bulk = Bulk(connection, sqlite=self._database.sqlite)
-            rows = bulk.rows(_IDS[stream], source)
-        for row in rows:
-            yield row[0]
+            rows = bulk.tuples(_IDS[stream], source)
+        for (record_id,) in rows:
+            yield record_id
 
     def remove(
         self, lease: Lease, source: str, stream: str, ids: Sequence[str], now: datetime
