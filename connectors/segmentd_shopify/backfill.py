@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from segmentd.sdk import Batch, Rejection, Runtime
-from segmentd_shopify.bulk import Bulk, BulkFailed, Job, Position
+from segmentd.sdk import Batch, Runtime
+from segmentd_shopify.bulk import Bulk, BulkFailed, Job, Position, ShortFileError
 from segmentd_shopify.client import ShopifyClient
 from segmentd_shopify.join import FAMILIES, Join
 from segmentd_shopify.operations import bulk_query
@@ -70,24 +70,34 @@ class Backfill:
     def _records(
         self, stream: str, reading: Reading, job: Job, position: Position
     ) -> Iterator[Batch]:
-        family = FAMILIES[stream]
-        join = Join(family, position.place)
+        join = Join(FAMILIES[stream], position.place)
         size = reading.sizes["first"]
-        most = size + (self._held if family.connection else 0)
-
-        def batch(nodes: Sequence[dict[str, object]], rejected: Sequence[Rejection] = ()) -> Batch:
-            return reading.batch(nodes, str(replace(position, place=join.place)), rejected)
-
-        for line, behind in self._bulk.lines(job, position.place):
-            join.add(line, behind)
-            if join.held >= most:
-                yield batch(join.release(size), join.rejected())
-            if join.strays >= self._strays:
-                yield batch(self._pages.by_id(reading, join.read_apart()))
+        try:
+            for line, behind in self._bulk.lines(job, position.place):
+                join.add(line, behind)
+                if join.held >= self._most(stream, reading):
+                    yield reading.batch(join.release(size), _at(position, join), join.rejected())
+                if join.strays >= self._strays:
+                    yield reading.batch(self._apart(reading, join), _at(position, join))
+        except ShortFileError as error:
+            if position.short:
+                raise BulkFailed(error.message) from error
+            # the next reading knows by it that it is the second one to find the file so
+            yield Batch([], _at(replace(position, short=True), join))
+            raise
         while join.held:
-            yield batch(join.release(size))
-        yield batch(self._apart(reading, join), join.rejected())
+            yield reading.batch(join.release(size), _at(position, join))
+        yield reading.batch(self._apart(reading, join), _at(position, join), join.rejected())
+
+    def _most(self, stream: str, reading: Reading) -> int:
+        """Roots beyond which the oldest are given out: children come behind theirs."""
+        held = self._held if FAMILIES[stream].connection else 0
+        return held + reading.sizes["first"]
 
     def _apart(self, reading: Reading, join: Join) -> list[dict[str, object]]:
         ids = join.read_apart()
         return self._pages.by_id(reading, ids) if ids else []
+
+
+def _at(position: Position, join: Join) -> str:
+    return str(replace(position, place=join.place))

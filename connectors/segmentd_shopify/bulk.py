@@ -40,7 +40,7 @@ _PATIENCE = 3600.0
 """Seconds without another row, or without a place for our job, after which we give up for now."""
 _TRIES_FOR_THE_REST = 3
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-_POSITION = re.compile(r"bulk:(\d+):(\d+|-):(\d+):(\d+)")
+_POSITION = re.compile(r"bulk:(\d+):(\d+|-):(\d+):(\d+)(:short)?")
 
 
 class BulkFailed(Exception):  # noqa: N818 - an outcome, not an error of the program
@@ -49,6 +49,10 @@ class BulkFailed(Exception):  # noqa: N818 - an outcome, not an error of the pro
     def __init__(self, reason: str, *, final: bool = False) -> None:
         super().__init__(reason)
         self.final = final
+
+
+class ShortFileError(TransientError):
+    """Lines are missing at the end of a file, however often it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,12 @@ class Position:
     job: str | None = None
     """Its number; None before it was begun."""
     place: Place = BEGINNING
+    short: bool = False
+    """The job's file ended too early before."""
 
     def __str__(self) -> str:
-        return f"bulk:{self.attempt}:{self.job or '-'}:{self.place.byte}:{self.place.line}"
+        short = ":short" if self.short else ""
+        return f"bulk:{self.attempt}:{self.job or '-'}:{self.place.byte}:{self.place.line}{short}"
 
     @classmethod
     def parse(cls, text: str | None) -> Self | None:
@@ -70,8 +77,9 @@ class Position:
         match = _POSITION.fullmatch(text or "")
         if match is None:
             return None
-        attempt, job, byte, line = match.groups()
-        return cls(int(attempt), None if job == "-" else job, Place(int(byte), int(line)))
+        attempt, job, byte, line, short = match.groups()
+        place = Place(int(byte), int(line))
+        return cls(int(attempt), None if job == "-" else job, place, short is not None)
 
 
 @dataclass(frozen=True)
@@ -117,12 +125,12 @@ class Bulk:
     def lines(self, job: Job, place: Place) -> Iterator[tuple[bytes, Place]]:
         """Each line of the job's file from ``place`` on, with the place behind it.
 
-        Raises BulkFailed if the file cannot be had; TransientError if it came shorter than it is.
+        Raises BulkFailed if the file cannot be had; ShortFileError if it came shorter than it is.
         """
         if job.url is None:
             return
         origin, path = _split(job.url)
-        begun, patience = place, _Patience(self._runtime)
+        patience = _Patience(self._runtime)
         with closing(HttpClient(origin, self._runtime, classify=classify_range)) as http:
             for _ in range(_TRIES_FOR_THE_REST):
                 for line, behind in self._rest(http, path, place):
@@ -131,14 +139,10 @@ class Bulk:
                 if place.line >= job.objects:
                     return
                 patience.wait()
-        sentence = (
-            f"the file of the bulk operation {job.number} ends after {place.line} of "
-            f"{job.objects} lines"
-        )
-        if place == begun:
-            raise BulkFailed(sentence)
-        raise TransientError(
-            f"Shopify: {sentence}", hint="run the same command again: it goes on from there"
+        raise ShortFileError(
+            f"Shopify's file of the bulk operation {job.number} ends after {place.line} of "
+            f"{job.objects} lines",
+            hint="run the same command again: it goes on from there",
         )
 
     def _rest(self, http: HttpClient, path: str, place: Place) -> Iterator[tuple[bytes, Place]]:

@@ -25,7 +25,6 @@ MOST_AT_ONCE = 5
 GOOD_FOR = timedelta(days=7)
 """How long a file can be had."""
 RUNS_AFTER = timedelta(seconds=1)
-_ROWS_A_SECOND = 1000
 _ROOTS_TOGETHER = 50
 """Without ``groupObjects`` so many parents come before the first child of one of them."""
 _FILE = re.compile(r"/bulk-operation-outputs/(\d+)(-partial)?")
@@ -92,8 +91,14 @@ class Jobs:
         self._clock = clock
         self._jobs: dict[int, Job] = {}
         self.script: list[Ending] = []
+        self._seconds = 1.0
+        self._still = False
         self.packed = False
         self.origin = "https://storage.example"
+
+    def slow(self, seconds: float, *, still: bool = False) -> None:
+        """From now on a job runs for so long; ``still``: and its rows are not seen before."""
+        self._seconds, self._still = seconds, still
 
     def all(self) -> list[Job]:
         """Oldest first."""
@@ -134,6 +139,9 @@ class Jobs:
                 self._begin(job, run)
             elif job.active and job.ends_at is not None and now >= job.ends_at:
                 self._end(job)
+            elif job.status == "RUNNING" and job.ends_at is not None and not self._still:
+                left = (job.ends_at - now).total_seconds() / self._seconds
+                job.objects = round(len(job.lines) * (1 - min(1.0, left)))
             elif job.url is not None and now >= _expiry(job):
                 job.status, job.url = "EXPIRED", None
 
@@ -143,12 +151,13 @@ class Jobs:
             job.lines, job.roots = _lines(run(job), grouped=job.grouped)
         except Refusal as refusal:
             job.ending = Ending("FAILED", str(refusal), share=0.0)
-        job.lines = list(job.ending.reorder(job.lines))[: round(len(job.lines) * job.ending.share)]
-        job.objects = len(job.lines)
-        job.ends_at = self._clock.now() + timedelta(seconds=1 + len(job.lines) / _ROWS_A_SECOND)
+        lines = list(job.ending.reorder(job.lines))
+        job.lines = lines[: round(len(lines) * job.ending.share)]
+        job.ends_at = self._clock.now() + timedelta(seconds=self._seconds)
 
     def _end(self, job: Job) -> None:
         job.status, job.error_code = job.ending.status, job.ending.error_code
+        job.objects = len(job.lines)
         job.file = b"".join(line + b"\n" for line in job.lines)
         if job.status == "COMPLETED":
             job.completed_at = self._clock.now()
