@@ -261,3 +261,43 @@ def test_a_product_of_an_older_store_has_no_brands(recorded: Recorded) -> None:
     row |= {"regular_price": "", "price": "25.00", "date_created_gmt": row["date_modified_gmt"]}
     found = mapping.product(row, "USD")
     assert (found.title, found.vendor) == ('T-shirt "Crème & Co"', None)
+
+
+class Noting(dict[str, Any]):
+    """An object that notes which of its fields are looked at, as ``_fields`` names them."""
+
+    def __init__(self, row: dict[str, Any], noted: set[str], inside: str = "") -> None:
+        super().__init__(row)
+        self._noted = noted
+        self._inside = inside
+
+    def __getitem__(self, name: str) -> Any:
+        return self._note(name, super().__getitem__(name))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self._note(name, super().get(name, default))
+
+    def _note(self, name: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return Noting(value, self._noted, f"{name}.")
+        self._noted.add(self._inside + name)
+        return value
+
+
+def test_asks_for_what_is_used_and_no_more(recorded: Recorded) -> None:
+    """Every field costs the store time, lists most of all."""
+    noted: set[str] = set()
+    row = body(recorded, "orders-page", "dates_are_gmt=true&per_page=3")[2]
+    mapping.order(Noting(row, noted), {})
+    assert noted == set(mapping.ORDER_FIELDS.split(","))
+    noted.clear()
+    row = body(recorded, "customers-page", "per_page=3&page=2")[0]
+    for part in ("country", "state", "city", "postcode"):
+        row["billing"][part] = ""  # then the shipping address is looked at
+    mapping.customer(Noting(row, noted), "segmentd_tags")
+    assert noted == set(mapping.CUSTOMER_FIELDS.split(","))
+    noted.clear()
+    row = body(recorded, "products", "type=simple")[0]
+    row["regular_price"] = ""
+    mapping.product(Noting(row, noted), "USD")
+    assert noted == set(mapping.PRODUCT_FIELDS.split(","))
