@@ -138,7 +138,8 @@ class World:
         """The configuration, as ``tables`` are now; ``web`` None: the daemon does not listen."""
         listens = "enabled = false" if web is None else f"port = {web}"
         parts = [f"[web]\n{listens}"]
-        for name, table in {"store": self.store, **self.tables}.items():
+        tables: dict[str, Mapping[str, object]] = {"store": self.store, **self.tables}
+        for name, table in tables.items():
             lines = [f"{key} = {json.dumps(value)}" for key, value in table.items()]
             parts.append("\n".join([f"[{name}]", *lines]))
         self.config.write_text("\n\n".join([*parts, segments]))

@@ -31,7 +31,7 @@ from segmentd.pipeline import push as pushing
 from segmentd.pipeline import segment as segmenting
 from segmentd.pipeline import verify as verifying
 from segmentd.pipeline.ask import Asking
-from segmentd.pipeline.ports import Lease, Wish
+from segmentd.pipeline.ports import Wish
 from segmentd.pipeline.pull import PullSummary, Reading
 from segmentd.pipeline.push import Plan, PushSummary
 from segmentd.pipeline.segment import SegmentSummary
@@ -148,14 +148,14 @@ class App:
     def segment(self, *, full: bool = False) -> SegmentSummary:
         """Evaluate what is dirty or due, or everybody."""
         ruleset = self._ruleset(self.shop())
-        with self.lease("segment") as (lease, tick):
+        with self.lease("segment") as held:
             return segmenting.segment(
                 self.store,
-                lease,
+                held.lease,
                 self.config.segments,
                 ruleset,
                 self.clock(),
-                lambda done, total: tick("segment", done, total),
+                self._ticking(held, "segment"),
                 complete=self.complete(),
                 full=full,
             )
@@ -249,28 +249,31 @@ class App:
         }
         return self.store.complete(streams)
 
-    def source(self, connector: ConnectorConfig) -> Source:
-        """A source, ready to be read; the caller closes it."""
-        runtime = self._runtime(connector.name)
+    def source(self, connector: ConnectorConfig, held: Holding | None = None) -> Source:
+        """A source, ready to be read under its lease; the caller closes it."""
+        runtime = self._runtime(connector.name, held)
         return plugins.source(connector.connector)(connector.settings, runtime)
 
-    def destination(self, connector: ConnectorConfig) -> Destination:
-        """A destination, ready to be written to; the caller closes it."""
-        runtime = self._runtime(connector.name)
+    def destination(self, connector: ConnectorConfig, held: Holding | None = None) -> Destination:
+        """A destination, ready to be written to under its lease; the caller closes it."""
+        runtime = self._runtime(connector.name, held)
         return plugins.destination(connector.connector)(connector.settings, runtime)
 
     @contextmanager
-    def lease(self, name: str) -> Iterator[tuple[Lease, Progress]]:
-        """Hold the right to write; the second value reports progress and raises LockedError if the
-        right was lost."""
+    def lease(self, name: str) -> Iterator[Holding]:
+        """Hold the right to write; LockedError if another process has it."""
         with closing(self._held(name)) as held:
             self.epochs[name] = held.lease.epoch
+            yield held
 
-            def tick(label: str, done: int, total: int | None) -> None:
-                held.check()
-                self.progress(label, done, total)
+    def _ticking(self, held: Holding, label: str) -> Callable[[int, int | None], None]:
+        """Reports progress, and ends what has lost the right to go on."""
 
-            yield held.lease, tick
+        def tick(done: int, total: int | None) -> None:
+            held.check()
+            self.progress(label, done, total)
+
+        return tick
 
     def _held(self, name: str) -> Holding:
         deadline = time.monotonic() + self.patience.total_seconds()
@@ -292,22 +295,22 @@ class App:
             name = connector.name
             try:
                 with (
-                    self.lease(f"source:{name}") as (lease, tick),
-                    closing(self.source(connector)) as source,
+                    self.lease(f"source:{name}") as held,
+                    closing(self.source(connector, held)) as source,
                 ):
-                    outcome.done.append(one(self._reading(name, source, lease, tick)))
+                    outcome.done.append(one(self._reading(name, source, held)))
             except Stopping:
                 raise
             except SegmentdError as error:
                 outcome.failed[name] = error
         return outcome
 
-    def _reading(self, name: str, source: Source, lease: Lease, tick: Progress) -> Reading:
+    def _reading(self, name: str, source: Source, held: Holding) -> Reading:
         def progress(stream: str, done: int, total: int | None) -> None:
-            tick(f"{name} {stream}", done, total)
+            self._ticking(held, f"{name} {stream}")(done, total)
 
         return Reading(
-            name, source, self.store, lease, self.clock(), progress, self.config.shop.currency
+            name, source, self.store, held.lease, self.clock(), progress, self.config.shop.currency
         )
 
     def _ought(self, connector: ConnectorConfig) -> Ought:
@@ -335,23 +338,28 @@ class App:
 
     def _push(self, connector: ConnectorConfig, confirm: Sequence[str]) -> PushSummary:
         with (
-            closing(self.destination(connector)) as destination,
-            self.lease(f"destination:{connector.name}") as (lease, tick),
+            self.lease(f"destination:{connector.name}") as held,
+            closing(self.destination(connector, held)) as destination,
         ):
             made = self._plan(connector, destination)
             return pushing.push(
                 made,
                 destination,
                 self.store,
-                lease,
+                held.lease,
                 self.clock(),
-                lambda done, total: tick(connector.name, done, total),
+                self._ticking(held, connector.name),
                 confirmed=made.id in confirm,
             )
 
-    def _runtime(self, name: str) -> Runtime:
-        meter = self.meters.setdefault(name, Meter())
-        return Runtime(sleep=self.sleep, meter=meter)
+    def _runtime(self, name: str, held: Holding | None) -> Runtime:
+        def sleep(seconds: float) -> None:
+            self.sleep(seconds)
+            if held is not None:
+                # what follows is a request made again: not if another process has made it
+                held.check()
+
+        return Runtime(sleep=sleep, meter=self.meters.setdefault(name, Meter()))
 
     def _agreed(self, key: str, configured: str | None, default: str) -> str:
         if configured:

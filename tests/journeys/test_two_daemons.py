@@ -97,6 +97,22 @@ def test_killed_while_it_pushes_the_other_sends_the_rest(
     settled(made, other, tmp_path)
 
 
+def test_who_slept_while_it_pushed_sends_nothing_more(made: World, tmp_path: Path) -> None:
+    leading, other = both(made, leading_elsewhere=True)
+    stuck = Stuck(made.shop, "POST", "/tags", passing=1)
+    leading.send(signal.SIGHUP)
+    assert stuck.reached.wait(60)
+    leading.send(signal.SIGSTOP)
+    stuck.release.set()
+    other.wait_for("taking_over", lease="destination:tags")
+    settled(made, other, tmp_path)
+    leading.send(signal.SIGCONT)
+    # it finds its request broken, and does not make it again
+    leading.wait_for("cycle", connector="shop", busy=["tags"])
+    assert set(writes(made.shop).values()) == {1}
+    assert leading.end()[0] == 0
+
+
 def settled(made: World, other: Process, folder: Path) -> None:
     """Everything is as one daemon alone would have left it, and nobody was written to twice."""
     everybody = {"1", "2", *map(str, NEWCOMERS)}
