@@ -120,7 +120,7 @@ class WooClient:
         self, path: str, ids: Sequence[int], params: Mapping[str, str], *, divisible: bool = False
     ) -> list[Row]:
         """Those of ``ids`` (at most 100) that a list still has; see ``write``."""
-        return self._persist(lambda: self.named_once(path, ids, params), divisible=divisible)
+        return self._divisibly(lambda: self.named_once(path, ids, params), divisible=divisible)
 
     def named_once(self, path: str, ids: Sequence[int], params: Mapping[str, str]) -> list[Row]:
         """The same, tried once."""
@@ -147,9 +147,9 @@ class WooClient:
         def attempt() -> Any:
             return self._request(method, path, params=params, json=body, write=True).json()
 
-        return self._persist(attempt, divisible=divisible)
+        return self._divisibly(attempt, divisible=divisible)
 
-    def _persist(self, attempt: Callable[[], T], *, divisible: bool) -> T:
+    def _divisibly(self, attempt: Callable[[], T], *, divisible: bool) -> T:
         def once() -> T:
             try:
                 return attempt()

@@ -164,12 +164,11 @@ class WooCommerceSource(Source):
 
     def _refund_times(self, orders: list[Row]) -> dict[int, datetime]:
         """When money was given back: one request for a page of orders, none if none was."""
-        wanted = {refund["id"]: order for order in orders for refund in order.get("refunds") or []}
-        found = self._listed_refunds(list(wanted)) if self._has_refund_list else {}
-        for order in {
-            wanted[id_]["id"]: wanted[id_] for id_ in wanted.keys() - found.keys()
-        }.values():
-            found |= self._refunds_of(order)
+        ids = [refund["id"] for order in orders for refund in order.get("refunds") or []]
+        found = self._listed_refunds(ids) if self._has_refund_list else {}
+        for order in orders:
+            if any(refund["id"] not in found for refund in order.get("refunds") or []):
+                found |= self._refunds_of(order)
         return found
 
     def _listed_refunds(self, ids: list[int]) -> dict[int, datetime]:

@@ -152,7 +152,7 @@ def test_a_host_that_gives_up_waiting_is_asked_for_less(
     assert asked(sandbox)[:4] == [50, 25, 6, 7]
 
 
-@pytest.mark.parametrize("memory", [1, 2, 3, 40])
+@pytest.mark.parametrize("memory", [1, 2, 40])
 @pytest.mark.parametrize("stream", ["orders", "customers"])
 def test_a_host_with_little_memory(
     sandbox: WooCommerceSandbox, make: Make, new_order: NewOrder, memory: int, stream: str
@@ -181,7 +181,7 @@ def test_one_size_for_each_list(
 # -- records that break whatever page they are on
 
 
-@pytest.mark.parametrize("bad", [1, 2, 17, 18, 30])
+@pytest.mark.parametrize("bad", [1, 17, 30])
 @pytest.mark.parametrize("stream", ["orders", "customers"])
 def test_a_record_that_is_too_large_is_named_and_the_rest_is_read(
     sandbox: WooCommerceSandbox, make: Make, new_order: NewOrder, stream: str, bad: int
