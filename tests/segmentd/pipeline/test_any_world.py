@@ -19,7 +19,7 @@ from any_world.system import Files
 from journeys.story import memory_folder
 from segmentd.segmenter import thresholds
 
-EXAMPLES = int(os.environ.get("WORLD_EXAMPLES", "2000"))
+EXAMPLES = int(os.environ.get("WORLD_EXAMPLES", "200"))
 SHARDS = 20
 STEPS = 5
 FEW = 3
