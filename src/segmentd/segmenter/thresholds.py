@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from segmentd.segmenter.predicates import Bools, Floats
-from segmentd.segmenter.ranks import HIGHEST, LOWEST, Place, exact_sums
+from segmentd.segmenter.ranks import HIGHEST, LOWEST, Numbers, Place, exact_sums
 
 MIN_POPULATION = 20
 INSUFFICIENT = "insufficient"
@@ -115,6 +115,19 @@ def ranked(name: str, values: pd.DataFrame) -> Floats:
     return places(people.assign(profile_id=people.index))
 
 
+def differing(before: Floats, after: Floats) -> tuple[list[Numbers], list[Numbers]]:
+    """Of two sets of places, as ``places`` gives them, those that are only in the one, and only in
+    the other; ``before`` has nobody twice."""
+    order = np.argsort(before[:, -1])
+    found = np.searchsorted(before[:, -1], after[:, -1], sorter=order)
+    known = np.append(order, -1)[found]
+    same = known >= 0
+    same[same] = (before[known[same]] == after[same]).all(axis=1)
+    gone = np.ones(len(before), bool)
+    gone[known[same]] = False
+    return _as_tuples(before[gone]), _as_tuples(after[~same])
+
+
 def has_value(values: pd.Series[float]) -> Bools:
     """Who is ranked; what is too large for a number is no value."""
     return np.isfinite(values.to_numpy(np.float64))
@@ -195,6 +208,10 @@ def moved(
     return sorted(touched)
 
 
+def _as_tuples(rows: Floats) -> list[Numbers]:
+    return list(zip(*rows.T.tolist(), strict=True))
+
+
 def _read(expression: str) -> tuple[str, Fraction]:
     """The kind of an expression and the number behind it: percent, deviations or a count."""
     found = _FORM.fullmatch(expression)
@@ -255,9 +272,9 @@ def _edge(side: str, cut: str) -> Place:
 
 def _just_above(parts: Sequence[float]) -> Place:
     """The first place above all that begin with these parts."""
-    *before, last = (*parts, *HIGHEST[len(parts) :])
+    place = Place(*parts, *HIGHEST[len(parts) :])
     # ids are whole numbers
-    return Place(*before, last + 0.5)
+    return place._replace(earlier=place.earlier + 0.5)
 
 
 def _at_least(standing: Floats, low: Place) -> Bools:

@@ -9,13 +9,13 @@ rows, whoever changes them.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from segmentd.segmenter.ranks import LOWEST, Place
+from segmentd.segmenter.ranks import LOWEST, Numbers, Place
 from segmentd.store.bulk import Bulk, Values
 
-STEP = 2_000
+STEP = 4_000
 """Profiles in a step: a step of more than twice as many becomes two, and two that have no more
 together become one."""
 PLACE = ", ".join(Place._fields)
@@ -43,8 +43,8 @@ class Ranking:
 
     def at(self, ranks: Sequence[int]) -> list[Place]:
         """See ``Population.at``."""
-        steps = self._steps()
-        last = sum(steps.values())
+        steps = self._bulk.tuples(STEPS, self._subject_id)
+        last = sum(step[-1] for step in steps)
         return [self._at(steps, min(rank, last)) for rank in ranks]
 
     def between(self, low: Place, high: Place) -> list[int]:
@@ -52,7 +52,7 @@ class Ranking:
         rows = self._bulk.tuples(BETWEEN, self._subject_id, *low, *high)
         return sorted(int(-earlier) for (earlier,) in rows)
 
-    def count(self, gone: Collection[Values], come: Collection[Values]) -> None:
+    def count(self, gone: Sequence[Numbers], come: Sequence[Numbers]) -> None:
         """Bring the steps up to date, after rows went and others came."""
         before = self._steps()
         changed = _joined(_counted(before or {LOWEST: 0}, gone, come))
@@ -75,14 +75,14 @@ class Ranking:
         rows = self._bulk.tuples(STEPS, self._subject_id)
         return {Place(*place): profiles for *place, profiles in rows}
 
-    def _at(self, steps: Steps, rank: int) -> Place:
-        for place, profiles in reversed(steps.items()):
+    def _at(self, steps: Sequence[Values], rank: int) -> Place:
+        for *place, profiles in reversed(steps):
             if 0 < rank <= profiles:
                 return self._above(place, profiles - rank)
             rank -= profiles
         return LOWEST
 
-    def _above(self, place: Place, count: int) -> Place:
+    def _above(self, place: Sequence[float], count: int) -> Place:
         """Who stands so many above a place; 0: the first at or above it."""
         (row,) = self._bulk.tuples(FROM_STEP, self._subject_id, *place, count)
         return Place(*row)
@@ -97,7 +97,7 @@ class Ranking:
 
 
 def _counted(
-    steps: Steps, gone: Collection[Values], come: Collection[Values]
+    steps: Steps, gone: Sequence[Numbers], come: Sequence[Numbers]
 ) -> Iterator[tuple[Place, int]]:
     """The same steps after some went and others came."""
     begins = list(steps)
@@ -106,7 +106,7 @@ def _counted(
         yield place, profiles - left + entered
 
 
-def _shares(begins: Sequence[Place], some: Collection[Values]) -> Iterator[int]:
+def _shares(begins: Sequence[Place], some: Sequence[Numbers]) -> Iterator[int]:
     """How many of some places are in each step."""
     ranked = sorted(some)
     bounds = [*(bisect_left(ranked, begin) for begin in begins), len(ranked)]

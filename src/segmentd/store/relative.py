@@ -8,27 +8,28 @@ large one, and nothing is remembered that another process could make wrong.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Sequence
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from segmentd.segmenter.ranks import LOWEST, Place, exact_sums
+from segmentd.segmenter.ranks import LOWEST, Numbers, Place, exact_sums
 from segmentd.store.bulk import Bulk, Values
 from segmentd.store.engine import Database
 from segmentd.store.ranking import PLACE, Ranking
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sqlalchemy import Connection
 
 _TABLES = ("relative_values", "relative_steps", "relative_subjects")
 _TIES = ["orders", "last_order_at"]
 
 
 class StoredPopulation:
-    """Who has a value of one subject (``thresholds.Population``).
+    """Who has a value of one subject (``thresholds.Population``), to place some cuts.
 
-    Every question is a transaction of its own, so that what changes in between is seen.
+    How many there are and their sums are read once; each later question sees what is stored then.
     """
 
     def __init__(self, database: Database, name: str) -> None:
@@ -37,29 +38,31 @@ class StoredPopulation:
 
     def count(self) -> int:
         """How many have a value."""
-        with self._reading() as (_, subject):
-            return subject.profiles
+        return self._subject.profiles
 
     def sums(self) -> tuple[Fraction, Fraction]:
         """The exact sums of the values and of their squares."""
-        with self._reading() as (_, subject):
-            return subject.total, subject.squares
+        return self._subject.total, self._subject.squares
 
     def at(self, ranks: Sequence[int]) -> list[Place]:
         """Who is at these ranks."""
-        with self._reading() as (bulk, subject):
-            return Ranking(bulk, subject.subject_id).at(ranks)
+        subject_id = self._subject.subject_id
+        with self._database.read() as connection:
+            return Ranking(self._bulk(connection), subject_id).at(ranks)
 
     def between(self, low: Place, high: Place) -> list[int]:
         """Profiles from ``low`` up to, not including, ``high``."""
-        with self._reading() as (bulk, subject):
-            return Ranking(bulk, subject.subject_id).between(low, high)
-
-    @contextmanager
-    def _reading(self) -> Iterator[tuple[Bulk, _Subject]]:
+        subject_id = self._subject.subject_id
         with self._database.read() as connection:
-            bulk = Bulk(connection, sqlite=self._database.sqlite)
-            yield bulk, _subjects(bulk).get(self._name, _UNKNOWN)
+            return Ranking(self._bulk(connection), subject_id).between(low, high)
+
+    @cached_property
+    def _subject(self) -> _Subject:
+        with self._database.read() as connection:
+            return _subjects(self._bulk(connection), self._name).get(self._name, _UNKNOWN)
+
+    def _bulk(self, connection: Connection) -> Bulk:
+        return Bulk(connection, sqlite=self._database.sqlite)
 
 
 class _Subject(NamedTuple):
@@ -75,29 +78,63 @@ _UNKNOWN = _Subject(0, 0, Fraction(0), Fraction(0))
 """Nobody has a value; no subject has this number."""
 
 
+class _Change(NamedTuple):
+    """Places of one subject that are taken no more, and that are taken now."""
+
+    subject: _Subject
+    gone: Sequence[Numbers]
+    come: Sequence[Numbers]
+
+    def rows(self) -> list[Values]:
+        """As they are to be stored."""
+        subject_id = self.subject.subject_id
+        return [(int(-place[-1]), subject_id, *place) for place in self.come]
+
+    def left(self) -> list[Values]:
+        """Who is in the population no more: profile and subject."""
+        left = {place[-1] for place in self.gone} - {place[-1] for place in self.come}
+        return [(int(-earlier), self.subject.subject_id) for earlier in left]
+
+    def sums(self) -> Values:
+        """What is to be kept of all together, and the subject."""
+        subject_id, profiles, *totals = self.subject
+        less, more = (exact_sums(place[0] for place in some) for some in (self.gone, self.come))
+        total, squares = (a - b + c for a, b, c in zip(totals, less, more, strict=True))
+        profiles += len(self.come) - len(self.gone)
+        return profiles, str(total), str(squares), subject_id
+
+
 def save_values(bulk: Bulk, values: pd.DataFrame) -> None:
     """Write what differs from the stored.
 
     Index ``profile_id``; a column for each subject, and ``orders`` and ``last_order_at``. Who has
     no value any more, or is not ranked, leaves the population.
     """
-    from segmentd.segmenter.thresholds import ranked
+    import numpy as np
+
+    from segmentd.segmenter.thresholds import differing, ranked
 
     asked = values.index.tolist()
     # a row of who was merged away or removed since they were read would be counted for ever
     there = values.loc[alive(bulk, asked)]
-    subjects = _subjects(bulk)
-    for name in map(str, values.columns.difference(_TIES)):
-        subject = subjects.get(name) or _added(bulk, name)
-        before = set(_stored(bulk, subject, asked))
-        after = set(map(tuple, ranked(name, there).tolist()))
-        _replace(bulk, subject, before - after, after - before)
+    known = _subjects(bulk)
+    names = map(str, values.columns.difference(_TIES))
+    subjects = {name: known.get(name) or _added(bulk, name) for name in names}
+    stored = np.array(_stored(bulk, subjects.values(), asked), np.float64).reshape(-1, 5)
+    changes = []
+    for name, subject in subjects.items():
+        before = stored[stored[:, 0] == subject.subject_id, 1:]
+        changes.append(_Change(subject, *differing(before, ranked(name, there))))
+    _write(bulk, changes)
 
 
 def remove_values(bulk: Bulk, profile_ids: Sequence[int]) -> None:
     """Take profiles out of all populations: who is gone or merged away counts no more."""
-    for subject in _subjects(bulk).values():
-        _replace(bulk, subject, set(_stored(bulk, subject, profile_ids)), set())
+    subjects = {subject.subject_id: subject for subject in _subjects(bulk).values()}
+    gone: dict[int, list[Place]] = {}
+    for subject_id, *place in _stored(bulk, subjects.values(), profile_ids):
+        gone.setdefault(subject_id, []).append(Place(*place))
+    _write(bulk, [_Change(subjects[subject_id], left, []) for subject_id, left in gone.items()])
 
 
 def keep_values(bulk: Bulk, names: Collection[str]) -> None:
@@ -111,7 +148,7 @@ def keep_values(bulk: Bulk, names: Collection[str]) -> None:
 def stored_values(bulk: Bulk, name: str) -> list[Values]:
     """Everybody's value: ``profile_id, value, orders, last_order_at``, the last NULL for never."""
     return bulk.tuples(
-        "SELECT CAST(-earlier AS BIGINT), value, orders, "
+        "SELECT profile_id, value, orders, "
         "CASE WHEN last_order_at > ? THEN last_order_at END FROM relative_values "
         "WHERE subject_id = (SELECT subject_id FROM relative_subjects WHERE name = ?)",
         LOWEST.last_order_at,
@@ -129,8 +166,13 @@ def alive(bulk: Bulk, profile_ids: list[int]) -> list[int]:
     return [profile_id for (profile_id,) in rows]
 
 
-def _subjects(bulk: Bulk) -> dict[str, _Subject]:
-    rows = bulk.tuples("SELECT name, subject_id, profiles, total, squares FROM relative_subjects")
+def _subjects(bulk: Bulk, *names: str) -> dict[str, _Subject]:
+    """These subjects, as far as they are known; all if none is named."""
+    named = " WHERE name IN (?*)" if names else ""
+    rows = bulk.tuples(
+        f"SELECT name, subject_id, profiles, total, squares FROM relative_subjects{named}",  # noqa: S608
+        *([list(names)] if names else []),
+    )
     return {
         name: _Subject(subject_id, profiles, Fraction(total), Fraction(squares))
         for name, subject_id, profiles, total, squares in rows
@@ -147,35 +189,30 @@ def _added(bulk: Bulk, name: str) -> _Subject:
     return subject
 
 
-def _stored(bulk: Bulk, subject: _Subject, profile_ids: Sequence[int]) -> list[Values]:
+def _stored(bulk: Bulk, subjects: Iterable[_Subject], profile_ids: Sequence[int]) -> list[Values]:
+    """The number of the subject, then the place, of all these profiles by all these subjects."""
     return bulk.tuples(
-        f"SELECT {PLACE} FROM relative_values WHERE subject_id = ? AND earlier IN (?*)",  # noqa: S608
-        subject.subject_id,
-        [float(-profile_id) for profile_id in profile_ids],
+        f"SELECT subject_id, {PLACE} FROM relative_values "  # noqa: S608
+        "WHERE profile_id IN (?*) AND subject_id IN (?*)",
+        list(profile_ids),
+        [subject.subject_id for subject in subjects],
     )
 
 
-def _replace(
-    bulk: Bulk, subject: _Subject, gone: Collection[Values], come: Collection[Values]
-) -> None:
+def _write(bulk: Bulk, changes: Iterable[_Change]) -> None:
     """Write rows, and all that is kept beside."""
-    if not (gone or come):
-        return
-    number = subject.subject_id
-    staying = {earlier for *_, earlier in come}
+    changes = [change for change in changes if change.gone or change.come]
+    rows = [row for change in changes for row in change.rows()]
     bulk.execute_many(
-        "DELETE FROM relative_values WHERE subject_id = ? AND earlier = ?",
-        [(number, earlier) for *_, earlier in gone if earlier not in staying],
+        "DELETE FROM relative_values WHERE profile_id = ? AND subject_id = ?",
+        [key for change in changes for key in change.left()],
     )
-    # where nobody had a value before there is none to be overwritten
-    write = bulk.upsert if gone else bulk.insert
-    write("relative_values", ("subject_id", *Place._fields), [(number, *place) for place in come])
-    Ranking(bulk, number).count(gone, come)
-    less, more = (exact_sums(value for value, *_ in some) for some in (gone, come))
-    bulk.execute(
+    # the rows of one profile stand together; where nobody was stored there is none to overwrite
+    write = bulk.upsert if any(change.gone for change in changes) else bulk.insert
+    write("relative_values", ("profile_id", "subject_id", *Place._fields), sorted(rows))
+    for change in changes:
+        Ranking(bulk, change.subject.subject_id).count(change.gone, change.come)
+    bulk.execute_many(
         "UPDATE relative_subjects SET profiles = ?, total = ?, squares = ? WHERE subject_id = ?",
-        subject.profiles - len(gone) + len(come),
-        str(subject.total - less[0] + more[0]),
-        str(subject.squares - less[1] + more[1]),
-        number,
+        [change.sums() for change in changes],
     )

@@ -438,15 +438,16 @@ class RelativeValueRow(SQLModel, table=True):
             "relative_values_ranked", "subject_id", "value", "orders", "last_order_at", "earlier"
         ),
         _CLUSTERED,
-    )  # fmt: skip
+    )
 
+    profile_id: int = Field(primary_key=True, sa_type=BigInteger)
     subject_id: int = Field(primary_key=True, sa_type=BigInteger)
-    earlier: float = Field(primary_key=True)
-    """Minus the profile's id: one index holds all that ranks, and in one direction."""
     value: float
     orders: float
     last_order_at: float
-    """Minus infinity for who never ordered."""
+    """Epoch seconds; minus infinity for who never ordered."""
+    earlier: float
+    """Minus the profile's id: an index holds all that ranks, and in one direction."""
 
 
 class RelativeStepRow(SQLModel, table=True):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,11 +16,14 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from databases import PostgresServer
-from segmentd.segmenter.ranks import HIGHEST, Place
+from segmentd.domain.errors import LockedError
+from segmentd.pipeline.ports import Pass
+from segmentd.segmenter.ranks import HIGHEST, LOWEST, Place
 from segmentd.segmenter.thresholds import PopulationTable, moved, threshold
-from segmentd.store import open_store, ranking
+from segmentd.store import Store, open_store, ranking
 from segmentd.store.bulk import Bulk
 from segmentd.store.engine import Database
 from segmentd.store.relative import (
@@ -26,13 +31,15 @@ from segmentd.store.relative import (
     keep_values,
     remove_values,
     save_values,
+    stored_values,
 )
-from shop_in_store import Shop, customer
+from shop_in_store import HOUR, NOW, Shop, customer, lease_of, order, rows
 
 PEOPLE = 45
-SUBJECTS = ("amount_spent", "LIMIT 7 vip")
+SPENT = "amount_spent"
+SUBJECTS = (SPENT, "LIMIT 7 vip")
 EXPRESSIONS = {
-    "amount_spent": (
+    SPENT: (
         "TOP 10% amount_spent",
         "TOP 60% amount_spent",
         "BOTTOM 15% amount_spent",
@@ -100,7 +107,7 @@ class World:
         return Bulk(connection, sqlite=self.database.sqlite)  # type: ignore[arg-type]
 
 
-def table(people: Mapping[int, Person], names: Sequence[str] = ("amount_spent",)) -> pd.DataFrame:
+def table(people: Mapping[int, Person], names: Sequence[str] = (SPENT,)) -> pd.DataFrame:
     """As ``evaluate.values`` gives it, each subject with the same values."""
     index = pd.Index(list(people), name="profile_id", dtype="int64")
     rows_ = [(*[value] * len(names), orders, last) for value, orders, last in people.values()]
@@ -180,7 +187,7 @@ def _filled(url: str) -> Database:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(STEPS, min_size=1, max_size=6))
 def test_any_changes_lead_to_what_a_fresh_look_finds(
@@ -190,8 +197,140 @@ def test_any_changes_lead_to_what_a_fresh_look_finds(
 
 
 @settings(
-    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(STEPS, min_size=1, max_size=4))
 def test_on_postgresql_too(server_database: Database, steps: Sequence[Step]) -> None:
     follow(server_database, steps)
+
+
+@pytest.fixture
+def ids(shop: Shop) -> list[int]:
+    """Three profiles."""
+    shop.save(customer("1", "a@shopper.example"), customer("2"), customer("3"))
+    return [shop.profile(str(n)) for n in (1, 2, 3)]
+
+
+def everybody(store: Store, name: str = SPENT) -> dict[int, Place]:
+    """Profile → where it stands."""
+    found = store.population(name)
+    places = found.at(range(1, found.count() + 1))
+    return {int(-place.earlier): place for place in places}
+
+
+def test_values_are_of_those_who_ordered(store: Store, ids: list[int]) -> None:
+    some = {ids[0]: (3.25, 2.0, 9.0), ids[1]: (math.nan, 1.0, 9.0), ids[2]: (1.0, 0.0, math.nan)}
+    store.save_values(lease_of(store), table(some))
+    assert everybody(store) == {ids[0]: (3.25, 2.0, 9.0, -ids[0])}
+    assert store.population("average_order_value").count() == 0
+    assert store.population("average_order_value").at([1]) == [LOWEST]
+
+
+def test_values_of_a_limit_are_of_all_who_have_one(store: Store, ids: list[int]) -> None:
+    some = {ids[0]: (3.25, 2.0, 9.0), ids[1]: (math.nan, 1.0, 9.0), ids[2]: (1.0, 0.0, math.nan)}
+    store.save_values(lease_of(store), table(some, ["LIMIT 5 vip"]))
+    assert list(everybody(store, "LIMIT 5 vip")) == [ids[0], ids[2]]
+    assert everybody(store, "LIMIT 5 vip")[ids[2]].last_order_at == -math.inf
+    with store._database.read() as connection:
+        rows_ = stored_values(Bulk(connection, sqlite=store._database.sqlite), "LIMIT 5 vip")
+    assert sorted(rows_) == [(ids[0], 3.25, 2.0, 9.0), (ids[2], 1.0, 0.0, None)]
+
+
+def test_values_are_exact(store: Store, ids: list[int]) -> None:
+    exact = [0.1 + 0.2, 1e16 + 2, 1 / 3]
+    people = {profile: (value, 1.0, 9.0) for profile, value in zip(ids, exact, strict=True)}
+    store.save_values(lease_of(store), table(people))
+    assert [place.value for place in everybody(store).values()] == sorted(exact, reverse=True)
+    assert store.population(SPENT).sums()[0] == sum(map(Fraction, exact))
+
+
+def test_a_store_sees_what_another_wrote(store: Store, url: str, ids: list[int]) -> None:
+    lease = lease_of(store)
+    store.save_values(lease, table(dict.fromkeys(ids, (1.0, 1.0, 9.0))))
+    assert store.population(SPENT).count() == 3
+    with open_store(url) as other:
+        other.save_values(lease, table({ids[0]: (9.0, 1.0, 9.0), ids[1]: (9.0, 0.0, math.nan)}))
+    assert [place.value for place in everybody(store).values()] == [9.0, 1.0]
+
+
+def test_values_that_could_not_be_stored_change_nothing(store: Store, ids: list[int]) -> None:
+    lease = lease_of(store)
+    store.save_values(lease, table({ids[0]: (1.0, 1.0, 9.0)}))
+    with pytest.raises(LockedError):
+        store.save_values(replace(lease, epoch=0), table({ids[0]: (2.0, 1.0, 9.0)}))
+    assert everybody(store)[ids[0]].value == 1
+    assert store.population(SPENT).sums() == (Fraction(1), Fraction(1))
+
+
+def test_the_same_values_again_write_nothing(store: Store, ids: list[int]) -> None:
+    lease = lease_of(store)
+    people = dict.fromkeys(ids, (7.0, 1.0, math.nan))
+    store.save_values(lease, table(people))
+    written = statements(store._database, lambda: store.save_values(lease, table(people)))
+    assert not [each for each in written if each.startswith(("INSERT", "UPDATE", "DELETE"))]
+
+
+def test_who_was_merged_away_counts_no_more(store: Store, shop: Shop, ids: list[int]) -> None:
+    shop.save(order("o1", email="b@shopper.example"))
+    guest = shop.profile("guest:b@shopper.example")
+    people = {guest: (1.0, 1.0, 9.0), ids[1]: (2.0, 1.0, 9.0)}
+    store.save_values(lease_of(store), table(people))
+    shop.save(customer("1", "b@shopper.example", at=NOW + HOUR))
+    assert list(everybody(store)) == [ids[1]]
+    assert store.population(SPENT).sums() == (Fraction(2), Fraction(4))
+
+
+def test_values_that_nothing_asks_for_any_more_go(store: Store, ids: list[int]) -> None:
+    lease = lease_of(store)
+    people = dict.fromkeys(ids, (1.0, 1.0, 9.0))
+    store.save_values(lease, table(people, [SPENT, "number_of_orders", "LIMIT 5 vip"]))
+    cuts = {"TOP 10% amount_spent": "3", "LIMIT 5 vip": "-inf", "FITTED at_risk_days": "90d"}
+    store.publish(lease, Pass([], [], cuts, 0), NOW)
+    assert len(everybody(store)) == len(everybody(store, "LIMIT 5 vip")) == 3
+    assert not everybody(store, "number_of_orders")
+    store.publish(lease, Pass([], [], {}, 0), NOW)
+    for name in ("values", "steps", "subjects"):
+        assert rows(store, f"SELECT count(*) FROM relative_{name}") == [(0,)]
+
+
+def test_nothing_passes_over_everybody(file_database: Database) -> None:
+    """But for the few subjects, and the steps of one of them, no statement reads a table."""
+    world = World(file_database)
+    everyone = {profile: (float(profile % 7), 1.0, 9.0) for profile in range(1, PEOPLE + 1)}
+    world.do(("save", everyone))
+
+    def work() -> None:
+        world.do(("save", {1: (99.0, 1.0, 9.0), 2: (math.nan, 1.0, 9.0)}))
+        world.do(("remove", {3: (0.0, 0.0, 0.0)}))
+        for name, expressions in EXPRESSIONS.items():
+            for expression in expressions:
+                population = StoredPopulation(file_database, name)
+                cut = threshold(expression, population)
+                moved(expression, "3.0", cut, population, FACTORS)
+
+    asked = [each for each in statements(file_database, work) if "relative_" in each]
+    with file_database.read() as connection:
+        for statement in asked:
+            values = (1,) * statement.count("?")
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+            steps = [str(row[3]) for row in plan]
+            assert not [each for each in steps if "TEMP B-TREE" in each], statement
+            assert not [each for each in steps if re.match("SCAN relative_(values|steps)", each)], (
+                steps
+            )
+    assert len(asked) > 20
+
+
+def statements(database: Database, work: Callable[[], None]) -> list[str]:
+    """What is sent to the database meanwhile."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        sent.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        work()
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
+    return sent

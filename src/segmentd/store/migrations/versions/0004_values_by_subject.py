@@ -29,21 +29,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("subject_id"),
         sa.UniqueConstraint("name"),
     )
-    places = ("value", "orders", "last_order_at")
+    places = ("value", "orders", "last_order_at", "earlier")
     op.create_table(
         "relative_values",
+        sa.Column("profile_id", sa.BigInteger(), nullable=False),
         sa.Column("subject_id", sa.BigInteger(), nullable=False),
-        sa.Column("earlier", sa.Float(), nullable=False),
         *(sa.Column(name, sa.Float(), nullable=False) for name in places),
-        sa.PrimaryKeyConstraint("subject_id", "earlier"),
+        sa.PrimaryKeyConstraint("profile_id", "subject_id"),
         sqlite_with_rowid=False,
     )
-    op.create_index("relative_values_ranked", "relative_values", ["subject_id", *places, "earlier"])
+    op.create_index("relative_values_ranked", "relative_values", ["subject_id", *places])
     op.create_table(
         "relative_steps",
         sa.Column("subject_id", sa.BigInteger(), nullable=False),
-        *(sa.Column(name, sa.Float(), nullable=False) for name in (*places, "earlier")),
+        *(sa.Column(name, sa.Float(), nullable=False) for name in places),
         sa.Column("profiles", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("subject_id", *places, "earlier"),
+        sa.PrimaryKeyConstraint("subject_id", *places),
         sqlite_with_rowid=False,
     )
