@@ -12,7 +12,7 @@ from segmentd.segmenter.evaluate import evaluate, values
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.ruleset import Ruleset, Shop, compile_rules
 from segmentd.segmenter.thresholds import PopulationTable, threshold
-from segmenter_oracle.histories import PRODUCTS, Order, Person, frames
+from segmenter_oracle.histories import PRODUCTS, Order, Person, frames, needed
 
 NOW = "2026-07-15T12:00:00"
 
@@ -33,7 +33,8 @@ def ask(
     """Ids of the members, and the due instants; ``now`` is a reading of the shop's clock."""
     ruleset = compile_rules({"asked": rule}, Shop(zone, currency))
     at = datetime.fromtimestamp(instant(now, zone), UTC)
-    members, due, *_ = evaluate(ruleset, frames(people, PRODUCTS), at, thresholds or {})
+    known = needed(frames(people, PRODUCTS), ruleset.needs)
+    members, due, *_ = evaluate(ruleset, known, at, thresholds or {})
     return members.index[members["asked"]].to_list(), due
 
 
@@ -44,7 +45,7 @@ def holds(rule: str, person: Person, now: str = NOW, zone: str = "UTC") -> bool:
 
 def cuts(ruleset: Ruleset, known: Frames, now: datetime) -> dict[str, str]:
     """The store-relative values of a shop that has these customers alone."""
-    table = values(ruleset, known, now)
+    table = values(ruleset, needed(known, ruleset.value_needs), now)
     buyers = table[table["orders"] > 0].reset_index()
     return {
         name: threshold(

@@ -19,7 +19,7 @@ from segmentd.segmenter.ruleset import Ruleset, Shop, compile_rules
 from segmenter_oracle.asking import cuts
 from segmenter_oracle.days import World
 from segmenter_oracle.happenings import counted_orders
-from segmenter_oracle.histories import Membership, Person, frames
+from segmenter_oracle.histories import Membership, Person, frames, needed
 from segmenter_oracle.inventor import CATALOGUE, Inventor
 from segmenter_oracle.plain import Asked, member
 from segmenter_oracle.statistics import Ranked
@@ -78,7 +78,8 @@ class Case:
         self.thresholds = cuts(self.ruleset, self.frames, at(self.now))
 
     def decision(self, instant: float, known: Frames | None = None) -> Decision:
-        return evaluate(self.ruleset, known or self.frames, at(instant), self.thresholds)
+        read = needed(known or self.frames, self.ruleset.needs)
+        return evaluate(self.ruleset, read, at(instant), self.thresholds)
 
     @cached_property
     def decided(self) -> Decision:

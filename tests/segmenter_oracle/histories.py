@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from segmentd.segmenter.frames import (
     REFUND_COLUMNS,
     TRAIT_COLUMNS,
     Frames,
+    is_read,
     pack,
 )
 
@@ -107,6 +109,17 @@ class Person:
     @property
     def customer_id(self) -> str:
         return f"c{self.id}"
+
+
+def needed(known: Frames, needs: Collection[str]) -> Frames:
+    """What is read for rules that need no more, see ``Ruleset.needs``: other columns are not there,
+    other frames are empty."""
+    kept = {}
+    for name in ("profiles", "orders", "lines", "refunds", "events", "traits"):
+        frame = getattr(known, name)
+        rows = frame if name == "profiles" or name in needs else frame.iloc[:0]
+        kept[name] = rows[[column for column in frame.columns if is_read(name, column, needs)]]
+    return dataclasses.replace(known, **kept)
 
 
 def frames(people: Sequence[Person], products: Sequence[Product] = ()) -> Frames:

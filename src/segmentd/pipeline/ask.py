@@ -21,7 +21,7 @@ from segmentd.segmenter.fitted import (
     habits,
     outdated,
 )
-from segmentd.segmenter.frames import Frames
+from segmentd.segmenter.frames import ALL_COLUMNS, Frames
 from segmentd.segmenter.preview import (
     EVERYBODY,
     NEEDS,
@@ -99,7 +99,7 @@ class Asking:
         """
         known = self.store.thresholds() if thresholds is None else thresholds
         ruleset = bound(self._pinned(), known)
-        frames = self.store.frames([profile_id], ruleset.needs)
+        frames = self.store.frames([profile_id], ruleset.needs | ALL_COLUMNS)
         explainer = Explainer(ruleset, frames, self.now, known)
         told = {key: self._unfitted(key, known) or explainer.segment(key) for key in keys}
         used = set().union(*(why.used_orders() for why in told.values()))

@@ -14,6 +14,7 @@ from segmentd.segmenter.language import (
     Leaf,
     Member,
     Name,
+    Sample,
     Scaled,
     Share,
     Statistic,
@@ -46,9 +47,11 @@ def is_filled(name: str, declared: frozenset[str]) -> bool:
 
 
 def frames(tree: Any) -> Iterator[str]:
-    """The frames that are read for all below a node, as ``Ruleset.needs`` names them."""
+    """What is read for all below a node, as ``Ruleset.needs`` names it."""
     for node in nodes(tree):
         match node:
+            case Sample():
+                yield from ("profiles.source", "profiles.customer_id")
             case Name(name) | Call("anniversary", name):
                 yield from _needs(find_field(name))
             case Call("ENTERED" | "LEFT", segment):

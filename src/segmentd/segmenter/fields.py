@@ -44,7 +44,7 @@ class Field:
     """How it is called in a sentence."""
     choices: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
-    """Frames that it is computed from, beside the profiles."""
+    """Frames that it is computed from, beside the profiles, and columns of ``frames.RARE``."""
     exact: bool = False
     """Texts are compared with regard to case (Shopify does so for some)."""
     filled: bool = True
@@ -149,6 +149,9 @@ _WORDS = {
 _ORDERS = ("orders",)
 _REFUNDS = ("orders", "refunds")
 _LINES = ("orders", "lines")
+_PIECES = (*_LINES, "lines.quantity")
+_HOME = ("profiles.country", "profiles.region")
+_LATITUDE = (*_HOME, "profiles.latitude")
 _CONSENT = ("SUBSCRIBED", "NOT_SUBSCRIBED", "PENDING", "UNSUBSCRIBED", "INVALID", "REDACTED")
 _SEASONS = ("SPRING", "SUMMER", "AUTUMN", "WINTER")
 _CLIMATES = ("TROPICAL", "DRY", "TEMPERATE", "CONTINENTAL", "POLAR")
@@ -163,37 +166,58 @@ FIELDS: Mapping[str, Field] = {
         Kind.COUNT, "average number of days between orders", needs=_ORDERS
     ),
     "average_order_value": Field(Kind.MONEY, "average order value", needs=_ORDERS),
-    "coupon_share": Field(Kind.RATIO, "share of orders with a discount code", needs=_ORDERS),
+    "coupon_share": Field(
+        Kind.RATIO,
+        "share of orders with a discount code",
+        needs=(*_ORDERS, "orders.discount_codes"),
+    ),
     "customer_account_status": Field(
-        Kind.CHOICE, "account status", ("ENABLED", "DISABLED", "INVITED", "DECLINED")
+        Kind.CHOICE,
+        "account status",
+        ("ENABLED", "DISABLED", "INVITED", "DECLINED"),
+        needs=("profiles.account_state",),
     ),
     "customer_added_date": Field(Kind.DATE, "date added as a customer"),
-    "customer_areas": Field(Kind.LIST, "part of the world"),
-    "customer_cities": Field(Kind.LIST, "city"),
-    "customer_climate": Field(Kind.CHOICE, "climate", _CLIMATES),
-    "customer_countries": Field(Kind.LIST, "country"),
-    "customer_email_domain": Field(Kind.TEXT, "e-mail domain", exact=True),
-    "customer_hemisphere": Field(Kind.CHOICE, "hemisphere", ("NORTHERN", "SOUTHERN")),
-    "customer_language": Field(Kind.TEXT, "language", exact=True),
-    "customer_postal_code": Field(Kind.TEXT, "postal code"),
-    "customer_regions": Field(Kind.LIST, "region"),
-    "customer_season": Field(Kind.CHOICE, "season where the customer lives", _SEASONS),
-    "customer_tags": Field(Kind.LIST, "tag list"),
+    "customer_areas": Field(Kind.LIST, "part of the world", needs=_HOME),
+    "customer_cities": Field(Kind.LIST, "city", needs=(*_HOME, "profiles.city")),
+    "customer_climate": Field(Kind.CHOICE, "climate", _CLIMATES, needs=_HOME),
+    "customer_countries": Field(Kind.LIST, "country", needs=("profiles.country",)),
+    "customer_email_domain": Field(
+        Kind.TEXT, "e-mail domain", exact=True, needs=("profiles.email",)
+    ),
+    "customer_hemisphere": Field(
+        Kind.CHOICE, "hemisphere", ("NORTHERN", "SOUTHERN"), needs=_LATITUDE
+    ),
+    "customer_language": Field(Kind.TEXT, "language", exact=True, needs=("profiles.language",)),
+    "customer_postal_code": Field(Kind.TEXT, "postal code", needs=("profiles.postcode",)),
+    "customer_regions": Field(Kind.LIST, "region", needs=_HOME),
+    "customer_season": Field(
+        Kind.CHOICE, "season where the customer lives", _SEASONS, needs=_LATITUDE
+    ),
+    "customer_tags": Field(Kind.LIST, "tag list", needs=("profiles.tags",)),
     "days_since_last_order": Field(
         Kind.COUNT, "number of days since the last order", needs=_ORDERS
     ),
     "distinct_products": Field(Kind.COUNT, "number of different products", needs=_LINES),
-    "email_subscription_status": Field(Kind.CHOICE, "e-mail subscription", _CONSENT),
+    "email_subscription_status": Field(
+        Kind.CHOICE, "e-mail subscription", _CONSENT, needs=("profiles.email_consent",)
+    ),
     "first_order_date": Field(Kind.DATE, "first order", needs=_ORDERS),
     "full_price_share": Field(
-        Kind.RATIO, "share of the money spent on lines without a discount", needs=_LINES
+        Kind.RATIO,
+        "share of the money spent on lines without a discount",
+        needs=(*_LINES, "lines.discount"),
     ),
-    "last_order_country": Field(Kind.TEXT, "country of the last order", needs=_ORDERS),
+    "last_order_country": Field(
+        Kind.TEXT, "country of the last order", needs=(*_ORDERS, "orders.country")
+    ),
     "last_order_date": Field(Kind.DATE, "last order", needs=_ORDERS),
     "number_of_orders": Field(Kind.COUNT, "number of orders", needs=_ORDERS),
     "refund_rate": Field(Kind.RATIO, "refunded share of the money", needs=_REFUNDS),
     "refunded_orders": Field(Kind.COUNT, "number of refunded orders", needs=_REFUNDS),
-    "sms_subscription_status": Field(Kind.CHOICE, "SMS subscription", _CONSENT),
+    "sms_subscription_status": Field(
+        Kind.CHOICE, "SMS subscription", _CONSENT, needs=("profiles.sms_consent",)
+    ),
     # known to Shopify, WooCommerce or e-mail platforms, filled by no source yet
     "churn_probability": Field(Kind.RATIO, "probability of no further order", filled=False),
     "companies": Field(Kind.LIST, "company list", filled=False),
@@ -247,12 +271,8 @@ _SPAN = {
     "days_between": Field(Kind.COUNT, "number of days between the first and the latest"),
 }
 """In whole days of the shop."""
-_CHANNEL = Field(Kind.ID, "channel")
-_QUANTITY = Field(Kind.COUNT, "quantity")
-_DISCOUNT = {
-    "discount": Field(Kind.MONEY, "discount"),
-    "discounted": Field(Kind.TRUTH, "discount given"),
-}
+_CHANNEL = Field(Kind.ID, "channel", needs=("orders.channel",))
+_QUANTITY = Field(Kind.COUNT, "quantity", needs=("lines.quantity",))
 _EVENT = {**_TIME, "amount": Field(Kind.MONEY, "amount")}
 _UNPAID = {**_TIME, "amount": Field(Kind.MONEY, "order total")}
 _TIMES = {"count": Field(Kind.COUNT, "number of times"), **_SPAN}
@@ -276,15 +296,18 @@ FUNCTIONS: Mapping[str, Function] = {
             **_TIME,
             "amount": Field(Kind.MONEY, "order total"),
             "net_amount": Field(Kind.MONEY, "order total after refunds", needs=_REFUNDS),
-            **_DISCOUNT,
-            "items": Field(Kind.COUNT, "number of pieces", needs=_LINES),
+            "discount": Field(Kind.MONEY, "discount", needs=("orders.discount",)),
+            "discounted": Field(
+                Kind.TRUTH, "discount given", needs=("orders.discount", "orders.discount_codes")
+            ),
+            "items": Field(Kind.COUNT, "number of pieces", needs=_PIECES),
             "nth": Field(Kind.PLACE, "place among all orders"),
             "gap": Field(Kind.COUNT, "number of days since the order before"),
             "app_id": _CHANNEL,
             "channel": _CHANNEL,
-            "country": Field(Kind.TEXT, "country of the order"),
-            "discount_code": Field(Kind.TERMS, "discount code"),
-            "tag": Field(Kind.TERMS, "order tag"),
+            "country": Field(Kind.TEXT, "country of the order", needs=("orders.country",)),
+            "discount_code": Field(Kind.TERMS, "discount code", needs=("orders.discount_codes",)),
+            "tag": Field(Kind.TERMS, "order tag", needs=("orders.tags",)),
             "location_id": Field(Kind.ID, "location", filled=False),
             "payment_method": Field(Kind.TEXT, "payment method", filled=False),
             "shipping_method": Field(Kind.TEXT, "shipping method", filled=False),
@@ -311,8 +334,13 @@ FUNCTIONS: Mapping[str, Function] = {
             "tag": Field(Kind.TERMS, "product tag"),
             "category": Field(Kind.TERMS, "category"),
             "amount": Field(Kind.MONEY, "money for the line"),
-            **_DISCOUNT,
-            "unit_price": Field(Kind.MONEY, "price of one piece before discounts"),
+            "discount": Field(Kind.MONEY, "discount", needs=("lines.discount",)),
+            "discounted": Field(Kind.TRUTH, "discount given", needs=("lines.discount",)),
+            "unit_price": Field(
+                Kind.MONEY,
+                "price of one piece before discounts",
+                needs=("lines.discount", "lines.quantity"),
+            ),
             "launch_age": Field(Kind.COUNT, "number of days that the product had been on sale"),
             "variant_id": Field(Kind.ID, "variant", filled=False),
             "sku": Field(Kind.TEXT, "SKU", filled=False),
@@ -323,7 +351,7 @@ FUNCTIONS: Mapping[str, Function] = {
             "count": Field(Kind.COUNT, "number of orders"),
             "quantity": _QUANTITY,
             "sum_quantity": _QUANTITY,
-            "share": Field(Kind.RATIO, "share of all pieces"),
+            "share": Field(Kind.RATIO, "share of all pieces", needs=("lines.quantity",)),
             **_SPAN,
         },
         _LINES,
@@ -349,6 +377,7 @@ FUNCTIONS: Mapping[str, Function] = {
             "distance_km": Field(Kind.COUNT, "distance in km"),
             "distance_mi": Field(Kind.COUNT, "distance in miles"),
         },
+        needs=("profiles.latitude", "profiles.longitude"),
     ),
     "store_credit_accounts": Function(
         "store credit",

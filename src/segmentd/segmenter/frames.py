@@ -8,7 +8,7 @@ beginning with a newline (``"\\nVIP\\nwholesale\\n"``), and ``""`` for an empty 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -99,6 +99,20 @@ MEMBERSHIP_COLUMNS = (
     "lapsing_at",  # float64 instant: a member only by grace since then
 )
 
+RARE: Mapping[str, frozenset[str]] = {
+    "profiles": frozenset(PROFILE_COLUMNS) - {"profile_id", "created_at"},
+    "orders": frozenset({"discount", "channel", "country", "discount_codes", "tags"}),
+    "lines": frozenset({"quantity", "discount"}),
+}
+"""Columns that are there only where a rule needs them, then named ``orders.country``: what is read
+of every order takes most of the time of a pass."""
+ALL_COLUMNS = frozenset(f"{frame}.{column}" for frame, rare in RARE.items() for column in rare)
+
+
+def is_read(frame: str, column: str, needs: Collection[str]) -> bool:
+    """Whether a column is among what is needed (see ``Ruleset.needs``) of a frame that is."""
+    return column not in RARE.get(frame, ()) or f"{frame}.{column}" in needs
+
 
 @dataclass(frozen=True, slots=True)
 class Frames:
@@ -106,7 +120,7 @@ class Frames:
 
     Events of the future of ``now`` may be in it: the evaluation leaves them out. ``memberships``
     holds the stored history of the segments that ``Ruleset.remembered`` names, one row for each
-    time that a profile was a member.
+    time that a profile was a member. The columns of ``RARE`` may be missing.
     """
 
     profiles: pd.DataFrame

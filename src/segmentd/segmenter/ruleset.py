@@ -121,7 +121,8 @@ class Ruleset:
         ``events``, ``traits``, and ``memberships:KEY`` for a segment's history.
 
         Orders always: they tell who was known at a time. ``lines`` includes the products. Frames
-        not named may be empty.
+        not named may be empty, and columns of ``frames.RARE`` are read only where they are named,
+        as ``orders.country``.
         """
         asked = (e for key in self.rules for e in self.trees(key))
         needed = {name for expression in asked for name in demands.frames(expression)}

@@ -8,6 +8,7 @@ still holds it (measured: performance.md, section 7).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,14 +21,15 @@ from sqlalchemy.engine import URL
 
 from segmentd.segmenter.frames import Frames
 from segmentd.store.facts import (
-    COLUMNS,
     OF_PROFILES,
     Kind,
     empty,
     frame,
+    of_orders,
     segments_in,
     selected,
     statement,
+    stored_columns,
 )
 
 _MISSING = {Kind.TEXT: "''", Kind.REAL: "9e999"}
@@ -45,17 +47,23 @@ class RangeFacts:
         """All facts of the profiles ``low`` to ``high`` inclusive, of one state of the store."""
         chosen = f"profile_id BETWEEN {int(low)} AND {int(high)}"
         try:
-            profiles = self._read("profiles", f"gone_at IS NULL AND {chosen} ORDER BY profile_id")
+            there = f"gone_at IS NULL AND {chosen} ORDER BY profile_id"
+            profiles = self._read("profiles", needs, there)
             gone = self._gone(chosen)
             facts = {
-                name: _without(gone, self._read(name, chosen)) if name in needs else empty(name)
+                name: _without(gone, self._read(name, needs, chosen))
+                if name in needs
+                else empty(name)
                 for name in OF_PROFILES
             }
-            products = self._read("products", "1 = 1") if "lines" in needs else empty("products")
+            products = (
+                self._read("products", needs, "1 = 1") if "lines" in needs else empty("products")
+            )
             memberships = _without(gone, self._memberships(chosen, segments_in(needs)))
         finally:
             # ends the transaction: the next range sees what was written meanwhile
             self._connection.rollback()
+        facts["lines"] = of_orders(facts["lines"], facts["orders"])
         return Frames(profiles=profiles, products=products, memberships=memberships, **facts)
 
     def close(self) -> None:
@@ -68,18 +76,19 @@ class RangeFacts:
 
     def _memberships(self, chosen: str, segments: list[str] | None) -> pd.DataFrame:
         if segments is None:
-            return self._read("memberships", chosen)
+            return self._read("memberships", (), chosen)
         if not segments:
             return empty("memberships")
         keys = ", ".join("'" + segment.replace("'", "''") + "'" for segment in segments)
-        return self._read("memberships", f"{chosen} AND segment IN ({keys})")
+        return self._read("memberships", (), f"{chosen} AND segment IN ({keys})")
 
-    def _read(self, name: str, chosen: str) -> pd.DataFrame:
-        found = self._arrow(statement(name, chosen, self._spelled))
+    def _read(self, name: str, needs: Collection[str], chosen: str) -> pd.DataFrame:
+        columns = stored_columns(name, needs)
+        found = self._arrow(statement(name, columns, chosen, self._spelled))
         if found.num_rows == 0:
             return empty(name)
-        arrays = zip(COLUMNS[name].values(), found.columns, strict=True)
-        return frame(name, [_array(kind, column) for kind, column in arrays])
+        arrays = zip(columns.values(), found.columns, strict=True)
+        return frame(columns, [_array(kind, column) for kind, column in arrays])
 
     def _arrow(self, query: str) -> Any:
         with self._connection.cursor() as cursor:

@@ -17,7 +17,7 @@ from segmentd.segmenter.thresholds import PopulationTable, threshold
 from segmenter_oracle.asking import cuts
 from segmenter_oracle.cases import PLACES, Crowd, after_pass, as_of, at
 from segmenter_oracle.deciding import decide
-from segmenter_oracle.histories import Person, frames
+from segmenter_oracle.histories import Person, frames, needed
 from segmenter_oracle.inventor import CATALOGUE, Inventor
 from segmenter_oracle.rules import Rules
 
@@ -102,7 +102,9 @@ class Decisions:
         return {**found, **limits}
 
     def decision(self, instant: float, known: Frames) -> Decision:
-        return evaluate(self.ruleset, known, at(instant), self.thresholds)
+        return evaluate(
+            self.ruleset, needed(known, self.ruleset.needs), at(instant), self.thresholds
+        )
 
     @cached_property
     def now_decided(self) -> Decision:

@@ -46,6 +46,7 @@ from segmenter_oracle.histories import (
     Order,
     Person,
     frames,
+    needed,
 )
 
 PAGE = (Path(__file__).parents[3] / "docs/rules.md").read_text("utf-8")
@@ -210,7 +211,7 @@ def _members(rule: str) -> list[int]:
     ruleset = compile_rules({"vip": "amount_spent >= 50", "asked": rule}, SHOP)
     ruleset = ruleset.bound(FIT)
     thresholds = cuts(ruleset, PEOPLE, AT)
-    members = evaluate(ruleset, PEOPLE, AT, thresholds).members["asked"]
+    members = evaluate(ruleset, needed(PEOPLE, ruleset.needs), AT, thresholds).members["asked"]
     return [int(number) for number in members.index[members]]
 
 

@@ -281,7 +281,9 @@ def test_frames_of_operands_parameters_and_steps_are_read() -> None:
 
     assert needs(ORDERED) == {"orders"}
     assert needs("number_of_orders > refunded_orders") == {"orders", "refunds"}
-    assert needs("orders_placed MATCHES (items > 2)") == {"orders", "lines"}
+    assert needs("orders_placed MATCHES (items > 2)") == {"orders", "lines", "lines.quantity"}
+    assert needs("last_order_country = 'DE'") == {"orders", "orders.country"}
+    assert needs("SAMPLE(10%, 'a')") == {"orders", "profiles.source", "profiles.customer_id"}
     assert needs("average_net_amount OF orders_placed () > 5") == {"orders", "refunds"}
     assert needs("orders_placed MATCHES (average_net_amount > 5)") == {"orders", "refunds"}
     assert needs("events('X') () THEN products_purchased () WITHIN 7d") == {

@@ -16,7 +16,7 @@ from pandas.testing import assert_frame_equal
 
 from segmentd.domain.records import Customer, OrderLine, Product, Refund
 from segmentd.segmenter import frames as shapes
-from segmentd.segmenter.frames import Frames
+from segmentd.segmenter.frames import RARE, Frames
 from segmentd.store import Store
 from segmentd.store.bulk import Bulk
 from segmentd.store.facts import EVERYTHING, PartFacts
@@ -109,10 +109,9 @@ def everything(store: Store) -> Frames:
 def ordered(frames: Frames) -> dict[str, pd.DataFrame]:
     """Frames whose rows stand in a known order."""
     return {
-        field.name: getattr(frames, field.name).sort_values(
-            list(COLUMNS[field.name]), ignore_index=True
-        )
+        field.name: frame.sort_values(list(frame.columns), ignore_index=True)
         for field in fields(frames)
+        if isinstance(frame := getattr(frames, field.name), pd.DataFrame)
     }
 
 
@@ -204,14 +203,29 @@ def test_only_frames_that_are_needed_are_read(
     shop: Shop, url: str, worker: ProcessPoolExecutor
 ) -> None:
     fill(shop)
-    needs = frozenset({"traits", "memberships:new", "memberships:it's"})
+    needs = frozenset({"traits", "profiles.country", "memberships:new", "memberships:it's"})
     here = read_part(shop.store, needs)
     there = worker.submit(read_range, url, 1, 100, needs).result()
     assert_same(here, there)
     assert here.memberships["segment"].tolist() == ["new"]
     assert len(here.traits) == 2
+    assert list(here.profiles) == ["profile_id", "created_at", "country"]
     for name in ("orders", "lines", "refunds", "products", "events"):
         assert_frame_equal(getattr(here, name), getattr(shop.store.frames([]), name))
+
+
+def test_only_columns_that_are_needed_are_read(
+    shop: Shop, url: str, worker: ProcessPoolExecutor
+) -> None:
+    fill(shop)
+    needs = frozenset({"orders", "orders.country", "lines"})
+    here = read_part(shop.store, needs)
+    assert_same(here, worker.submit(read_range, url, 1, 100, needs).result())
+    whole = everything(shop.store)
+    assert_frame_equal(here.orders, whole.orders[list(here.orders)])
+    assert_frame_equal(here.lines, whole.lines[list(here.lines)])
+    assert set(whole.orders) - set(here.orders) == RARE["orders"] - {"country"}
+    assert set(whole.lines) - set(here.lines) == RARE["lines"]
 
 
 def read_part(store: Store, needs: frozenset[str]) -> Frames:
