@@ -91,6 +91,8 @@ def combined(*columns: TermColumn) -> tuple[Ints, list[tuple[Terms, ...]]]:
 
 def rows_of(names: pd.Series[Any]) -> dict[str, Ints]:
     """For each name where it stands in the column, in ascending order."""
+    if names.empty:
+        return {}
     found = names.groupby(names, sort=False).indices
     return {str(name): np.asarray(rows, np.int64) for name, rows in found.items()}
 

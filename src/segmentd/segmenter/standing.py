@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from segmentd.domain.segments import Pin
+from segmentd.segmenter.columns import NO_ROWS, Ints, floats, positions_of, rows_of
 from segmentd.segmenter.days import day_start
 from segmentd.segmenter.language import Condition, Expression
 from segmentd.segmenter.predicates import Bools, Floats
@@ -109,16 +110,19 @@ class Past:
     """Who is a member already, and since when only by grace; as of then if now is in the past."""
 
     def __init__(self, memberships: pd.DataFrame, index: pd.Index[Any], now: int) -> None:
-        begun, left = memberships["entered_at"] <= now, memberships["left_at"] <= now
-        self._rows = _by_segment(memberships[begun & ~left], index)
-        self._later = _by_segment(memberships[~begun | (memberships["left_at"] > now)], index)
-        lapsing = memberships["lapsing_at"].notna()
-        self._lapsing = _by_segment(memberships[lapsing & ~left], index)
         self._size = len(index)
+        self._positions = positions_of(index, memberships["profile_id"])
+        self._lapsing = floats(memberships, "lapsing_at")
+        begun, left = (floats(memberships, name) <= now for name in ("entered_at", "left_at"))
+        later = ~begun | (floats(memberships, "left_at") > now)
+        known = self._positions >= 0
+        self._open, self._later = known & begun & ~left, known & later
+        self._by_grace = known & ~left & ~np.isnan(self._lapsing)
+        self._of = rows_of(memberships["segment"])
 
     def was(self, key: str) -> Bools:
         """Who is a member."""
-        return self._marked(self._rows, key)
+        return self._marked(self._open, key)
 
     def changes(self, key: str) -> Bools:
         """Of whom later changes are stored already, as the clock was put back."""
@@ -127,23 +131,18 @@ class Past:
     def lapsing(self, key: str) -> Floats:
         """Since when a member is one only by grace (epoch seconds), NaN for who is not."""
         result = np.full(self._size, np.nan)
-        if key in self._lapsing:
-            rows = self._lapsing[key]
-            result[rows["position"].to_numpy()] = rows["lapsing_at"].to_numpy(np.float64)
+        rows = self._rows(self._by_grace, key)
+        result[self._positions[rows]] = self._lapsing[rows]
         return result
 
-    def _marked(self, rows: Mapping[str, pd.DataFrame], key: str) -> Bools:
+    def _marked(self, chosen: Bools, key: str) -> Bools:
         result = np.zeros(self._size, bool)
-        if key in rows:
-            result[rows[key]["position"].to_numpy()] = True
+        result[self._positions[self._rows(chosen, key)]] = True
         return result
 
-
-def _by_segment(rows: pd.DataFrame, index: pd.Index[Any]) -> dict[str, pd.DataFrame]:
-    """Segment → its rows, with the positions of their profiles."""
-    positions = index.get_indexer(pd.Index(rows["profile_id"].to_numpy(np.int64)))
-    placed = rows.assign(position=positions)[positions >= 0]
-    return {str(key): some for key, some in placed.groupby("segment", sort=False)}
+    def _rows(self, chosen: Bools, key: str) -> Ints:
+        rows = self._of.get(key, NO_ROWS)
+        return rows[chosen[rows]]
 
 
 @dataclass(frozen=True, slots=True)
