@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+BENCH := .venv-bench
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # the tests start hundreds of processes: each would compile everything again
 unexport PYTHONDONTWRITEBYTECODE
@@ -25,8 +26,22 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY)
-	$(BIN)/python -m benchmarks.backfill
+# PARTS: see "python -m benchmarks --help"; SIZE=1M takes an hour and 8 GB under benchmarks/.data
+SIZE ?= 10k 200k
+PARTS ?=
+
+bench: $(BENCH)/.ready
+	PYTHONPATH=tests $(BENCH)/bin/python -m benchmarks $(PARTS) --size $(SIZE)
+
+# An environment of its own: what we are compared with must not come near our own tests.
+$(BENCH)/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BENCH)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@for each in 'dlt[sqlalchemy]>=1.31' 'duckdb>=1.2' 'polars>=1.20'; do \
+	  $(BENCH)/bin/python -m pip install --quiet "$$each" || \
+	  echo "$$each cannot be installed here: its figures are left out"; done
+	@touch $@
 
 fuzz: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.fuzz --minutes 10

@@ -1,4 +1,4 @@
-"""The barest way from Shopify's pages into a database: what ``backfill.py`` compares with."""
+"""The barest way from Shopify's pages into a database: what ``ingest`` compares with."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ REFUNDS = sa.Table(
     sa.Column("amount", _BIG),
 )
 
-_QUERY = "query Bare($after: String) {{ page: {stream}(first: 250, after: $after) {{ nodes }} }}"
+QUERY = "query Bare($after: String) {{ page: {stream}(first: 250, after: $after) {{ nodes }} }}"
 
 
 def run(server: str, store: str) -> None:
@@ -60,7 +60,7 @@ def run(server: str, store: str) -> None:
         sa.event.listen(engine, "connect", lambda c, _: c.execute("PRAGMA journal_mode = WAL"))
     METADATA.create_all(engine)
     with httpx.Client() as client:
-        for stream, rows_of in (("customers", _customer_rows), ("orders", _order_rows)):
+        for stream, rows_of in (("customers", customer_rows), ("orders", order_rows)):
             for nodes in _pages(client, server, stream):
                 rows = rows_of(nodes)
                 with engine.begin() as connection:
@@ -74,7 +74,7 @@ def _pages(client: httpx.Client, server: str, stream: str) -> Iterator[list[dict
     after = None
     while True:
         content = orjson.dumps(
-            {"query": _QUERY.format(stream=stream), "variables": {"after": after}}
+            {"query": QUERY.format(stream=stream), "variables": {"after": after}}
         )
         answer = client.post(f"{server}/admin/api/2026-10/graphql.json", content=content)
         page = orjson.loads(answer.content)["data"]["page"]
@@ -106,7 +106,7 @@ def _time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _customer_rows(nodes: list[dict[str, Any]]) -> dict[sa.Table, list[dict[str, Any]]]:
+def customer_rows(nodes: list[dict[str, Any]]) -> dict[sa.Table, list[dict[str, Any]]]:
     return {
         CUSTOMERS: [
             {
@@ -130,7 +130,7 @@ def _customer_rows(nodes: list[dict[str, Any]]) -> dict[sa.Table, list[dict[str,
     }
 
 
-def _order_rows(nodes: list[dict[str, Any]]) -> dict[sa.Table, list[dict[str, Any]]]:
+def order_rows(nodes: list[dict[str, Any]]) -> dict[sa.Table, list[dict[str, Any]]]:
     rows: dict[sa.Table, list[dict[str, Any]]] = {ORDERS: [], LINES: [], REFUNDS: []}
     for node in nodes:
         order_id = _number(node["id"])

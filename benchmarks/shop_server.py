@@ -1,19 +1,24 @@
-"""A server that answers at once with pages of a Shopify shop, rendered before the first request.
+"""A server that answers at once with a Shopify shop, rendered before the first request.
 
-So that a benchmark measures the reader and not the shop. Run by ``backfill`` as a process of its
-own: ``python -m benchmarks.shop_server ORDERS CUSTOMERS`` prints its port and serves until ended.
+So that a benchmark measures the reader and not the shop. Run by ``ingest`` as a process of its own:
+``python -m benchmarks.shop_server ORDERS CUSTOMERS [--bulk] [--changed]`` prints its port and
+serves until ended. It counts so few records that they are read page by page; with ``--bulk`` so
+many that they are read by bulk operations, which have ended when they are first looked at. With
+``--changed`` every tenth record is another than before.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import random
 import re
-import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,6 +28,10 @@ SHOP = "bench.myshopify.com"
 _BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 _PRODUCTS = 2000
 _AFTER = re.compile(rb'"after":\s*"page-(\d+)"')
+_JOB = re.compile(rb"BulkOperation/(\d+)")
+_TENTH = 10
+_LATER = 1_000 * 24 * 60
+"""Minutes after everything else."""
 
 
 def _money(cents: int) -> dict[str, Any]:
@@ -121,6 +130,27 @@ def _refunds(number: int, total: int) -> list[dict[str, Any]]:
     ]
 
 
+def changed(nodes: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The same records, every tenth of them changed since."""
+    for number, node in enumerate(nodes):
+        if number % _TENTH == 0:
+            node["updatedAt"] = _time(_LATER)
+            node["tags"] = [*node["tags"], "changed"]
+        yield node
+
+
+def _write_lines(path: Path, nodes: Iterator[dict[str, Any]]) -> int:
+    """A bulk operation's file, children directly below their root; returns its lines."""
+    count = 0
+    with path.open("wb") as file:
+        for node in nodes:
+            children = node.pop("lineItems", {"nodes": []})["nodes"]
+            for line in (node, *({**child, "__parentId": node["id"]} for child in children)):
+                file.write(orjson.dumps(line) + b"\n")
+                count += 1
+    return count
+
+
 def _pages(nodes: Iterator[dict[str, Any]]) -> list[bytes]:
     chunks = list(iter(lambda: list(islice(nodes, PAGE)), [])) or [[]]
     return [
@@ -152,9 +182,9 @@ def _answer(data: Mapping[str, Any]) -> bytes:
 
 
 class Pages:
-    """Everything that is answered."""
+    """Everything that is answered page by page."""
 
-    def __init__(self, order_count: int, customer_count: int) -> None:
+    def __init__(self, streams: Mapping[str, Iterator[dict[str, Any]]]) -> None:
         scopes = ("read_products", "read_customers", "read_all_orders", "read_orders")
         self._shop = _answer(
             {
@@ -167,27 +197,53 @@ class Pages:
                 "currentAppInstallation": {"accessScopes": [{"handle": s} for s in scopes]},
             }
         )
-        self._streams = {
-            b"products(": _pages(iter(())),
-            b"customers(": _pages(customers(customer_count)),
-            b"orders(": _pages(orders(order_count, customer_count)),
-        }
-        self._counts = {
-            b"productsCount(": _answer({"counted": {"count": 0}}),
-            b"customersCount(": _answer({"counted": {"count": customer_count}}),
-            b"ordersCount(": _answer({"counted": {"count": order_count}}),
-        }
+        self._streams = {f"{name}(".encode(): _pages(nodes) for name, nodes in streams.items()}
 
     def answer(self, body: bytes) -> bytes:
-        """The rendered answer to one GraphQL request."""
-        for word, count in self._counts.items():
-            if word in body:
-                return count
+        """The rendered answer to one request."""
+        if b"Count(" in body:
+            return _answer({"counted": {"count": 0}})
         for word, pages in self._streams.items():
             if word in body:
                 after = _AFTER.search(body)
                 return pages[int(after[1]) + 1 if after else 0]
         return self._shop
+
+
+class Jobs(Pages):
+    """As ``Pages``, for bulk operations: job ``n`` is the ``n``-th stream."""
+
+    def __init__(self, streams: Mapping[str, Iterator[dict[str, Any]]], folder: Path) -> None:
+        super().__init__({})
+        self.port = 0
+        self.files = [folder / name for name in streams]
+        self._lines = [
+            _write_lines(file, nodes)
+            for file, nodes in zip(self.files, streams.values(), strict=True)
+        ]
+
+    def answer(self, body: bytes) -> bytes:
+        """What is said about counts and jobs."""
+        if b"Count(" in body:
+            return _answer({"counted": {"count": 1_000_000}})
+        if b"bulkOperations(" in body:
+            return _answer({"bulkOperations": {"nodes": []}})
+        if b"bulkOperationRunQuery(" in body:
+            job = next(n for n, file in enumerate(self.files) if f"{file.name}(".encode() in body)
+            return _answer(
+                {"bulkOperationRunQuery": {"bulkOperation": _job(job), "userErrors": []}}
+            )
+        asked = _JOB.search(body)
+        return super().answer(body) if asked is None else self._ended(int(asked[1]))
+
+    def _ended(self, job: int) -> bytes:
+        lines, url = self._lines[job], f"http://127.0.0.1:{self.port}/{job}?key=1"
+        ended = {"status": "COMPLETED", "errorCode": None, "objectCount": str(lines)}
+        return _answer({"bulkOperation": {**_job(job), **ended, "url": url if lines else None}})
+
+
+def _job(number: int) -> dict[str, Any]:
+    return {"id": f"gid://shopify/BulkOperation/{number}", "status": "CREATED"}
 
 
 class Connection(asyncio.Protocol):
@@ -196,6 +252,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
         self._received = b""
+        self._sending: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -206,19 +263,53 @@ class Connection(asyncio.Protocol):
         head, end, body = self._received.partition(b"\r\n\r\n")
         if not end:
             return
+        if head.startswith(b"GET ") and isinstance(self._pages, Jobs):
+            self._received = b""
+            job = int(head.split(b"?")[0].rpartition(b"/")[2])
+            self._sending = asyncio.ensure_future(self._send(self._pages.files[job]))
+            return
         length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
         if length is None or len(body) >= int(length[1]):
             self._received = b""
             self._transport.write(self._pages.answer(body))
+
+    async def _send(self, path: Path) -> None:
+        """A file; of one that is larger than memory but pieces are held."""
+        head = f"HTTP/1.1 200 OK\r\ncontent-length: {path.stat().st_size}\r\n\r\n"
+        self._transport.write(head.encode())
+        with path.open("rb") as file:
+            await asyncio.get_running_loop().sendfile(self._transport, file)
 
 
 async def _serve(pages: Pages) -> None:
     server = await asyncio.get_running_loop().create_server(
         lambda: Connection(pages), "127.0.0.1", 0
     )
-    print(server.sockets[0].getsockname()[1], flush=True)
+    port = server.sockets[0].getsockname()[1]
+    if isinstance(pages, Jobs):
+        pages.port = port
+    print(port, flush=True)
     await server.serve_forever()
 
 
+def main() -> None:
+    """Render the shop, print the port, serve."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("orders", type=int)
+    parser.add_argument("customers", type=int)
+    parser.add_argument("--bulk", action="store_true")
+    parser.add_argument("--changed", action="store_true")
+    given = parser.parse_args()
+    streams = {
+        "products": iter(()),
+        "customers": customers(given.customers),
+        "orders": orders(given.orders, given.customers),
+    }
+    if given.changed:
+        streams = {name: changed(nodes) for name, nodes in streams.items()}
+    with tempfile.TemporaryDirectory(prefix="segmentd-bench-") as folder:
+        asyncio.run(_serve(Jobs(streams, Path(folder)) if given.bulk else Pages(streams)))
+
+
 if __name__ == "__main__":
-    asyncio.run(_serve(Pages(int(sys.argv[1]), int(sys.argv[2]))))
+    main()
