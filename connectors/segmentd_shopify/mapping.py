@@ -28,11 +28,12 @@ def gid(kind: str, record_id: str) -> str:
 def number(global_id: str) -> str:
     """``gid://shopify/Customer/7`` → ``"7"``; some ids carry parameters behind a question mark."""
     digits = global_id[global_id.rfind("/") + 1 :]
-    if not digits.isdigit():
-        digits = digits.partition("?")[0]
-    if not digits.isdigit():
-        raise ValueError(f"{global_id!r:.80} is no id of a record")
-    return digits
+    if digits.isdigit():
+        return digits
+    digits = digits.partition("?")[0]
+    if digits.isdigit():
+        return digits
+    raise ValueError(f"{global_id!r:.80} is no id of a record")
 
 
 # and so do products
@@ -93,6 +94,9 @@ def to_order(node: Node) -> Order:
     address = node["shippingAddress"] or {}
     currency = node["totalPriceSet"]["shopMoney"]["currencyCode"]
     discounts = node["totalDiscountsSet"]
+    lines = [_line(line, currency) for line in node["lineItems"]["nodes"]]
+    if len(lines) > 1:
+        lines.sort(key=_by_number)
     return Order(
         id=number(node["id"]),
         placed_at=instant(node["processedAt"]),
@@ -113,10 +117,8 @@ def to_order(node: Node) -> Order:
         country=_text(address.get("countryCodeV2")),
         region=_text(address.get("provinceCode")),
         city=_text(address.get("city")),
-        lines=sorted(
-            [_line(line, currency) for line in node["lineItems"]["nodes"]], key=_by_number
-        ),
-        refunds=_refunds(node["refunds"], currency),
+        lines=lines,
+        refunds=_refunds(node["refunds"], currency) if node["refunds"] else [],
     )
 
 
@@ -149,14 +151,15 @@ def _line(node: Node, currency: str) -> OrderLine:
     before = node["originalTotalSet"]["shopMoney"]["amount"]
     charged = node["discountedTotalSet"]["shopMoney"]["amount"]
     amount = _units(charged, currency)
+    # in the order of the fields: the names cost a tenth of the time of a page
     return OrderLine(
-        id=number(node["id"]),
-        product_id=None if product is None else _number(product["id"]),
-        quantity=node["quantity"],
-        amount=amount,
-        discount=0 if before == charged else _units(before, currency) - amount,
-        title=_text(node["title"]),
-        vendor=_text(node["vendor"]),
+        number(node["id"]),
+        None if product is None else _number(product["id"]),
+        node["quantity"],
+        amount,
+        0 if before == charged else _units(before, currency) - amount,
+        _text(node["title"]),
+        _text(node["vendor"]),
     )
 
 
@@ -182,4 +185,4 @@ def _shop_money(bag: Node, currency: str) -> int:
 
 
 def _texts(texts: list[str]) -> list[str]:
-    return [text for each in texts if (text := _text(each))]
+    return [text for each in texts if (text := _text(each))] if texts else []

@@ -7,7 +7,7 @@ value and ``IN (?*)`` for a list of values; instants are what the driver takes, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,10 +28,8 @@ class Bulk:
     def __init__(self, connection: Connection, *, sqlite: bool) -> None:
         self.connection = connection
         self.sqlite = sqlite
-
-    def instant(self, value: datetime | None) -> Any:
+        self.instant: Callable[[datetime | None], Any] = _seconds if sqlite else _same
         """An instant as statements take it here and rows return it."""
-        return epoch(value) if self.sqlite and value is not None else value
 
     def rows(self, statement: str, *values: Any) -> Sequence[Found]:
         """All rows that a statement returns."""
@@ -130,6 +128,14 @@ class Bulk:
                 for value in values
             )
         return values
+
+
+def _seconds(value: datetime | None) -> int | None:
+    return None if value is None else epoch(value)
+
+
+def _same(value: datetime | None) -> datetime | None:
+    return value
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import Connection, Engine, bindparam, create_engine, event, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -32,7 +32,15 @@ BUSY_SECONDS = 10
 WRITER_LOCK = 0x5E6D
 """Key of the advisory lock on PostgreSQL; any number that nobody else in the database uses."""
 
-_LEASES = LeaseRow.metadata.tables["leases"]
+_LEASES = LeaseRow.metadata.tables["leases"].c
+# made once: to make it for every batch took longer than to ask it. On PostgreSQL whoever wants to
+# take the lease over waits for us, and our own renewals do not (manual, 13.3.2); on SQLite there is
+# one writer anyway
+_HELD = (
+    select(_LEASES.epoch, _LEASES.holder)
+    .where(_LEASES.name == bindparam("name"))
+    .with_for_update(read=True, key_share=True)
+)
 
 
 def parse_url(url: str) -> URL:
@@ -157,14 +165,7 @@ class Database:
 def check_lease(connection: Connection, lease: Lease) -> None:
     """LockedError unless ``lease`` is still the newest of its name; it stays so until the end of
     the transaction."""
-    columns = _LEASES.c
-    row = connection.execute(
-        select(columns.epoch, columns.holder)
-        .where(columns.name == lease.name)
-        # on PostgreSQL whoever wants to take it over waits for us, and our own renewals do not
-        # (manual, 13.3.2); on SQLite there is one writer anyway
-        .with_for_update(read=True, key_share=True)
-    ).one_or_none()
+    row = connection.execute(_HELD, {"name": lease.name}).one_or_none()
     if row is None or row.epoch != lease.epoch or row.holder != lease.holder:
         raise taken_over(lease)
 

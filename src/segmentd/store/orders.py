@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from segmentd.domain.memberships import Cause
@@ -79,11 +80,12 @@ def _changed(saving: Saving, prepared: Prepared[Order], stored: Found | None) ->
         return True
     if is_older(saving.bulk.instant(prepared.record.updated_at), stored.updated_at):
         return False
-    return bool(stored.hash != prepared.hash or stored.status != _status(prepared.record))
+    return bool(stored.hash != prepared.hash or stored.status != _status(prepared.record.status))
 
 
-def _status(order: Order) -> str | None:
-    return None if order.status is None else clean(order.status)
+@lru_cache(maxsize=256)
+def _status(status: str | None) -> str | None:
+    return None if status is None else clean(status)
 
 
 def _clear(saving: Saving, rows: Sequence[Found]) -> None:
@@ -95,18 +97,13 @@ def _clear(saving: Saving, rows: Sequence[Found]) -> None:
         )
 
 
-def _mark(saving: Saving, prepared: Prepared[Order], owner: int | None, row: Found | None) -> None:
-    """Whose facts differ now: of a status alone nobody's."""
-    if row is None:
-        before, cause = None, Cause.ORDER
-    elif row.profile_id != owner or row.gone_at is not None:
-        before, cause = row.profile_id, Cause.ORDER
-    elif row.hash == prepared.hash:
-        return
-    else:
+def _mark(saving: Saving, prepared: Prepared[Order], owner: int | None, row: Found) -> None:
+    """Whose facts differ from the stored: if it is the status alone, nobody's."""
+    if row.profile_id != owner or row.gone_at is not None:
+        saving.mark({row.profile_id, owner} - {None}, Cause.ORDER)
+    elif owner is not None and row.hash != prepared.hash:
         refunded = is_only_refunded(row.hash, prepared.hash)
-        before, cause = None, Cause.REFUND if refunded else Cause.ORDER
-    saving.mark((profile for profile in (before, owner) if profile is not None), cause)
+        saving.mark([owner], Cause.REFUND if refunded else Cause.ORDER)
 
 
 def _write(saving: Saving, changed: list[Prepared[Order]], stored: Mapping[str, Found]) -> None:
@@ -115,6 +112,7 @@ def _write(saving: Saving, changed: list[Prepared[Order]], stored: Mapping[str, 
     currency = _currency(saving)
     profiles = owners(saving, [p.record for p in changed])
     products = product_ids(saving, (line for p in changed for line in p.record.lines))
+    buyers: set[int] = set()
     added: list[Row] = []
     altered: list[Row] = []
     lines: list[Row] = []
@@ -125,10 +123,14 @@ def _write(saving: Saving, changed: list[Prepared[Order]], stored: Mapping[str, 
         number = next(numbers) if before is None else before.order_id
         facts = _facts(saving, order, profile_id, number, currency)
         (added if before is None else altered).append(_order(saving, prepared, facts))
-        _mark(saving, prepared, profile_id, before)
+        if before is not None:
+            _mark(saving, prepared, profile_id, before)
         if profile_id is not None:
+            if before is None:
+                buyers.add(profile_id)
             _add_lines(lines, order, facts, products)
             _add_refunds(saving, refunds, order, facts)
+    saving.mark(buyers, Cause.ORDER)
     saving.bulk.insert("orders", _ORDERS, added)
     saving.bulk.upsert("orders", _ORDERS, altered)
     saving.bulk.insert("order_lines", _LINES, lines)
@@ -160,7 +162,7 @@ def _order(saving: Saving, prepared: Prepared[Order], facts: Row) -> Row:
     return (
         *facts, saving.source, o.id, o.customer_id, address_key(o.email),
         saving.bulk.instant(o.updated_at), o.total, o.currency, o.discount, int(o.paid),
-        int(o.test), _status(o), (o.channel or "")[:_SHORT], (o.country or "")[:_SHORT],
+        int(o.test), _status(o.status), (o.channel or "")[:_SHORT], (o.country or "")[:_SHORT],
         _short_list(o.discount_codes), o.region, o.city, _short_list(o.tags), None, prepared.hash,
     )  # fmt: skip
 
