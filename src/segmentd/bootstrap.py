@@ -211,7 +211,8 @@ class App:
 
     def verify(self) -> Verification:
         """Compute everything anew and say where the store differs; writes nothing."""
-        ruleset = self._ruleset(self.shop())
+        ruleset, complete = self._ruleset(self.shop()), self.complete()
+        asked = self.config.destinations.values() if complete else ()
         with self.store.apart() as store:
             return verifying.verify(
                 store,
@@ -219,8 +220,8 @@ class App:
                 ruleset,
                 self.clock(),
                 lambda done, total: self.progress("verify", done, total),
-                complete=self.complete(),
-                holdings=[self._ought(each) for each in self.config.destinations.values()],
+                complete=complete,
+                holdings=[self._ought(each) for each in asked],
             )
 
     # what they need --------------------------------------------------------------------------
