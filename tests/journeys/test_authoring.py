@@ -248,7 +248,7 @@ def test_the_past(desk: Desk) -> None:
     (person,) = desk.read("history", "c5@shopper.example", *desk.at())
     (stay,) = person["memberships"]
     assert (stay["segment"], stay["cause"], stay["left_cause"]) == ("recent", "rule", "time")
-    assert "2026-06-15 12:00Z (rule)  to  2026-07-15 12:00Z (time)" in desk.type(
+    assert "2026-06-15 12:00Z by rule  to  2026-07-15 12:00Z by time alone" in desk.type(
         "history", "shop:5", *desk.at()
     )
     assert "was in no segment" in desk.type("history", "shop:4")

@@ -18,6 +18,7 @@ from segmentd.cli.common import (
     pass_invocation,
 )
 from segmentd.cli.session import chosen, found, session
+from segmentd.pipeline.history import SAID, Interval
 from segmentd.segmenter.explain import Explanation
 
 
@@ -53,7 +54,8 @@ def explain(
         for entry in person["segments"]:
             state = "member" if entry["member"] else "not a member"
             since = f" since {entry['since']:%Y-%m-%d %H:%M}Z" if entry["since"] else ""
-            click.echo(f"\n{entry['title']} ({entry['segment']}): {state}{since}")
+            cause = f" {SAID[entry['cause']]}" if entry["cause"] else ""
+            click.echo(f"\n{entry['title']} ({entry['segment']}): {state}{since}{cause}")
             if entry["differs"]:
                 click.echo(entry["differs"])
             click.echo(entry["text"])
@@ -66,7 +68,7 @@ def _person(app: App, profile_id: int, only: str | None, as_of: datetime | None)
     ask = app.asking("explain")
     thresholds = None if as_of is None else app.store.thresholds_at(as_of)
     told = dict(ask.of(*keys).explain(profile_id, keys, thresholds))
-    since = app.store.memberships_of(profile_id) if as_of is None else _then(app, profile_id, as_of)
+    since = _since(app, profile_id, as_of)
     return {
         "profile_id": profile_id,
         "source": person.source,
@@ -84,15 +86,17 @@ def _person(app: App, profile_id: int, only: str | None, as_of: datetime | None)
 
 
 def _standing(
-    why: Explanation, key: str, since: Mapping[str, datetime], as_of: datetime | None
+    why: Explanation, key: str, since: Mapping[str, Interval], as_of: datetime | None
 ) -> dict[str, Any]:
     member = why.holds if as_of is None else key in since
     differs = None
     if member != why.holds:
         differs = f"the rule as it is now would make {'a' if why.holds else 'no'} member"
+    entered = since.get(key) if member else None
     return {
         "member": member,
-        "since": since.get(key) if member else None,
+        "since": entered.entered_at if entered else None,
+        "cause": entered.cause if entered else None,
         "until": why.until,
         "due": why.due,
         "differs": differs,
@@ -101,10 +105,16 @@ def _standing(
     }
 
 
-def _then(app: App, profile_id: int, as_of: datetime) -> dict[str, datetime]:
-    """Segment → member since, as the history says it was."""
+def _since(app: App, profile_id: int, as_of: datetime | None) -> dict[str, Interval]:
+    """Segment → the time that the profile is in it (or was then), as the history says."""
     return {
-        interval.segment: interval.entered_at
+        interval.segment: interval
         for interval in app.store.intervals(profile_id)
-        if interval.entered_at <= as_of and (interval.left_at is None or as_of < interval.left_at)
+        if _holds(interval, as_of)
     }
+
+
+def _holds(interval: Interval, as_of: datetime | None) -> bool:
+    if as_of is None or interval.left_at is None:
+        return interval.left_at is None and (as_of is None or interval.entered_at <= as_of)
+    return interval.entered_at <= as_of < interval.left_at

@@ -22,35 +22,61 @@ from segmentd.cli.report import columns
 from segmentd.cli.session import found, session
 from segmentd.domain.errors import ConfigError
 from segmentd.domain.suggest import did_you_mean
-from segmentd.pipeline.history import Week, weeks
+from segmentd.pipeline.history import SAID, Calendar, Period, periods
+from segmentd.pipeline.reconstruct import reconstruct as reconstructed
 
-_WEEKS = timedelta(weeks=12)
+_SINCE = {"week": timedelta(weeks=12), "month": timedelta(days=335)}
 
 
 @click.command()
 @click.argument("what", metavar="SEGMENT|EMAIL|SOURCE:ID")
-@click.option("--since", type=Instant(), help="Nothing older [default: 12 weeks, or all].")
+@click.option(
+    "--since", type=Instant(), help="Nothing older [default: 12 weeks or months, or all]."
+)
+@click.option(
+    "--by", type=click.Choice(["week", "month"]), default="week", show_default=True,
+    help="How long a line of a segment's table is.",
+)  # fmt: skip
+@click.option(
+    "--reconstruct", is_flag=True,
+    help="What the present rule would have given, from what is known of the past today.",
+)  # fmt: skip
 @now_option
 @json_option
 @pass_invocation
 def history(
-    invocation: Invocation, what: str, since: datetime | None, now: datetime | None, as_json: bool
+    invocation: Invocation,
+    what: str,
+    since: datetime | None,
+    by: str,
+    reconstruct: bool,
+    now: datetime | None,
+    as_json: bool,
 ) -> None:
     """Show week by week who entered and left a segment and why, or where a customer has been."""
+    # no key of a segment has one of these
+    person = "@" in what or ":" in what
+    if person and reconstruct:
+        raise click.UsageError("--reconstruct goes with a segment")
     with session(invocation, now, quiet=as_json) as app:
-        # no key of a segment has one of these
-        person = "@" in what or ":" in what
-        told = _people(app, what, since) if person else _segment(app, what, since)
+        told: Any
+        if person:
+            told = _people(app, what, since)
+        else:
+            told = _segment(app, what, since, by, reconstruct=reconstruct)
     if as_json:
         echo_json(told)
         return
-    for entry in told if isinstance(told, list) else [told]:
-        for line in _intervals(entry) if person else _weeks(entry):
+    for entry in told if person else [told]:
+        for line in _intervals(entry) if person else _table(entry, by):
             click.echo(line)
 
 
-def _segment(app: App, key: str, since: datetime | None) -> dict[str, Any]:
-    known = {*app.store.known_segments(), *(segment.key for segment in app.config.segments)}
+def _segment(
+    app: App, key: str, since: datetime | None, by: str, *, reconstruct: bool
+) -> dict[str, Any]:
+    stored = () if reconstruct else app.store.known_segments()
+    known = {*stored, *(segment.key for segment in app.config.segments)}
     if key not in known:
         near = did_you_mean(key, known)
         raise ConfigError(
@@ -59,21 +85,38 @@ def _segment(app: App, key: str, since: datetime | None) -> dict[str, Any]:
     shop, now = app.shop(), app.clock()
     if since is not None and since > now:
         raise ConfigError("--since lies in the future; write an instant of the past")
-    flows = app.store.flows(key)
-    found_ = weeks(flows, since or now - _WEEKS, now, shop.time_zone, shop.week_start)
-    return {"segment": key, "weeks": [_week(week) for week in found_]}
+    calendar, since = (
+        Calendar(shop.time_zone, shop.week_start, by == "month"),
+        since or now - _SINCE[by],
+    )
+    if not reconstruct:
+        found = periods(app.store.flows(key), calendar, since, now)
+        return {"segment": key, f"{by}s": [_period(each) for each in found]}
+    past = reconstructed(app.asking("history"), key, calendar, since)
+    return {
+        "segment": key,
+        "reconstructed": True,
+        f"{by}s": [_period(each) for each in past.periods],
+        "notes": list(past.notes),
+    }
 
 
-def _week(week: Week) -> dict[str, Any]:
-    return {**asdict(week), "begin": week.begin.isoformat()}
+def _period(period: Period) -> dict[str, Any]:
+    return {**asdict(period), "begin": period.begin.isoformat()}
 
 
-def _weeks(told: dict[str, Any]) -> Iterator[str]:
-    rows = [("week of", "size", "entered", "left", "causes")]
-    for week in told["weeks"]:
-        causes = ", ".join(f"{count} {cause}" for cause, count in sorted(week["causes"].items()))
-        rows.append((week["begin"], *(str(week[k]) for k in ("size", "entered", "left")), causes))
-    return iter(columns(rows))
+def _table(told: dict[str, Any], by: str) -> Iterator[str]:
+    rows = [(f"{by} of", "size", "entered", "left", "causes")]
+    for period in told[f"{by}s"]:
+        causes = ", ".join(f"{n} {SAID[cause]}" for cause, n in sorted(period["causes"].items()))
+        counts = (str(period[key]) for key in ("size", "entered", "left"))
+        rows.append((period["begin"], *counts, causes))
+    if "notes" not in told:
+        yield from columns(rows)
+        return
+    yield "reconstructed from what is known today; nothing of it was stored"
+    yield from columns([row[:-1] for row in rows])
+    yield from told["notes"]
 
 
 def _people(app: App, who: str, since: datetime | None) -> list[dict[str, Any]]:
@@ -111,4 +154,4 @@ def _intervals(person: dict[str, Any]) -> Iterable[str]:
 
 
 def _when(at: datetime, cause: str) -> str:
-    return f"{at:%Y-%m-%d %H:%M}Z ({cause})"
+    return f"{at:%Y-%m-%d %H:%M}Z {SAID[cause]}"

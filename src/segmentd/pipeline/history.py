@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from segmentd.domain.memberships import Cause
+
+SAID: Mapping[str, str] = {
+    Cause.ORDER: "by order",
+    Cause.REFUND: "by refund",
+    Cause.MERGE: "by merge of two customers",
+    Cause.PROFILE: "by change of the customer",
+    Cause.PRODUCT: "by change of a product",
+    Cause.TRAIT: "by trait",
+    Cause.IMPORT: "by import",
+    Cause.DATA: "by new data",
+    Cause.TIME: "by time alone",
+    Cause.THRESHOLD: "by moved threshold",
+    Cause.RULE: "by rule",
+    Cause.PIN: "by pin",
+}
+"""Cause → plain words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +37,8 @@ class Flow:
 
 
 @dataclass(slots=True)
-class Week:
-    """What became of a segment in one calendar week of the shop."""
+class Period:
+    """What became of a segment in one calendar week or month of the shop."""
 
     begin: date
     size: int
@@ -29,6 +47,41 @@ class Week:
     left: int = 0
     causes: dict[str, int] = field(default_factory=dict)
     """Cause → entries and exits together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The weeks or months of a shop."""
+
+    time_zone: str
+    """An IANA name."""
+    week_start: int = 0
+    """0 for Monday to 6 for Sunday."""
+    months: bool = False
+
+    def begin(self, instant: datetime) -> date:
+        """The first day of the period in which an instant lies."""
+        day = instant.astimezone(ZoneInfo(self.time_zone)).date()
+        if self.months:
+            return day.replace(day=1)
+        return day - timedelta((day.weekday() - self.week_start) % 7)
+
+    def periods(self, since: datetime, until: datetime) -> list[date]:
+        """The first days of all periods from that of ``since`` to that of ``until``."""
+        found, last = [self.begin(since)], self.begin(until)
+        while found[-1] < last:
+            found.append(self._next(found[-1]))
+        return found
+
+    def instant(self, day: date) -> datetime:
+        """When a day begins."""
+        midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self.time_zone))
+        return midnight.astimezone(UTC)
+
+    def _next(self, begin: date) -> date:
+        if self.months:
+            return (begin + timedelta(31)).replace(day=1)
+        return begin + timedelta(7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,35 +118,27 @@ class Edit:
     left: Sequence[int]
 
 
-def weeks(
-    flows: Sequence[Flow], since: datetime, now: datetime, time_zone: str, week_start: int = 0
-) -> list[Week]:
-    """Calendar weeks from the one of ``since`` to that of ``now``, oldest first.
+def periods(
+    flows: Sequence[Flow], calendar: Calendar, since: datetime, now: datetime
+) -> list[Period]:
+    """Periods from the one of ``since`` to that of ``now``, oldest first.
 
-    ``flows`` from the beginning, oldest first: the sizes are what has entered and not left.
-    ``week_start``: 0 for Monday to 6 for Sunday. Changes after ``now`` are left out.
+    ``flows`` from the beginning, oldest first: the sizes are what has entered and not left. Changes
+    after ``now`` are left out.
     """
-    zone = ZoneInfo(time_zone)
-
-    def begin(instant: datetime) -> date:
-        day = instant.astimezone(zone).date()
-        return day - timedelta((day.weekday() - week_start) % 7)
-
-    first, last = begin(since), begin(now)
-    count = (last - first).days // 7 + 1
-    found = {first + timedelta(7 * n): Week(first + timedelta(7 * n), 0) for n in range(count)}
+    found = {begin: Period(begin, 0) for begin in calendar.periods(since, now)}
     before = 0
     for flow in flows:
         if flow.at > now:
             break
-        week = found.get(begin(flow.at))
-        if week is None:
+        period = found.get(calendar.begin(flow.at))
+        if period is None:
             before += flow.entered - flow.left
             continue
-        week.entered += flow.entered
-        week.left += flow.left
-        week.causes[flow.cause] = week.causes.get(flow.cause, 0) + flow.entered + flow.left
-    for week in found.values():
-        before += week.entered - week.left
-        week.size = before
+        period.entered += flow.entered
+        period.left += flow.left
+        period.causes[flow.cause] = period.causes.get(flow.cause, 0) + flow.entered + flow.left
+    for period in found.values():
+        before += period.entered - period.left
+        period.size = before
     return list(found.values())

@@ -1,0 +1,166 @@
+"""``verify``, and ``history`` and ``explain`` about the past, as they are typed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from segmentd.cli.main import run
+from segmentd.domain.records import Customer, Order
+from segmentd.sdk.testing.memory import MemoryShop, registered
+from segmentd.sdk.testing.memory.protocol import TOKEN, TOKEN_VARIABLE
+from segmentd.sdk.testing.sandbox import SandboxClock
+from segmentd.store import open_store
+
+BEGIN = datetime(2026, 1, 1, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+CONFIG = """
+[store]
+url = "sqlite:///s.db"
+[shop]
+time_zone = "UTC"
+[sources.shop]
+connector = "memory"
+shop = "shop"
+token_env = "SANDBOX_MEMORY_TOKEN"
+[destinations.tags]
+connector = "memory"
+source = "shop"
+[guard]
+floor = 1000
+[segments.recent]
+where = "last_order_date >= -30d"
+push = ["tags"]
+"""
+
+
+@dataclass
+class Desk:
+    """A shop whose six customers order one after the other, 10 days apart, and what is typed."""
+
+    shop: MemoryShop
+    capture: pytest.CaptureFixture[str]
+
+    def type(self, *words: str, code: int = 0) -> str:
+        """Type a command; its output."""
+        self.capture.readouterr()
+        ended = run(list(words))
+        seen = self.capture.readouterr()
+        assert ended == code, seen
+        assert "Traceback" not in seen.err
+        return seen.err if code == 2 else seen.out
+
+    def read(self, *words: str, code: int = 0) -> Any:
+        """Type a command that answers in JSON."""
+        return json.loads(self.type(*words, "--json", code=code))
+
+    def order(self, number: str, who: str, placed: datetime) -> None:
+        """An order that the shop shows from now on."""
+        now = self.shop.clock.now()
+        self.shop.put_order(Order(number, placed, now, "EUR", 900, paid=True, customer_id=who))
+
+    def sync(self, now: datetime) -> None:
+        """It is then; everything is brought up to date."""
+        self.shop.clock.advance((now - self.shop.clock.now()).total_seconds())
+        self.type("sync", "--now", now.isoformat())
+
+
+@pytest.fixture
+def desk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Desk]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+    Path("segmentd.toml").write_text(CONFIG)
+    shop = MemoryShop(SandboxClock(BEGIN, frozen=True))
+    for number in range(6):
+        shop.put_customer(Customer(str(number), email=f"c{number}@shopper.example"))
+    with registered("shop", shop):
+        made = Desk(shop, capsys)
+        for number in range(6):
+            made.order(f"9{number}", str(number), BEGIN + number * 10 * DAY)
+            made.sync(BEGIN + number * 10 * DAY)
+        yield made
+
+
+def test_verify_says_what_differs_and_what_mends_it(desk: Desk) -> None:
+    now = ("--now", (BEGIN + 50 * DAY).isoformat())
+    desk.sync(BEGIN + 50 * DAY)
+    clean = desk.type("verify", *now)
+    assert "6 customers computed anew as of 2026-02-20 12:00:00Z\n" in clean
+    assert "tags: 4 entries in the ledger\n" in clean
+    assert clean.endswith("no difference\n")
+    with open_store("sqlite:///s.db") as store, store._database.write() as connection:
+        connection.execute(
+            text(
+                "DELETE FROM memberships WHERE profile_id = "
+                "(SELECT profile_id FROM customers WHERE customer_id = '3')"
+            )
+        )
+        connection.execute(text("UPDATE ledger SET target = '77' WHERE target = '5'"))
+    told = desk.read("verify", *now, code=3)
+    assert told["same"] is False
+    assert told["differing"] == [
+        {"what": "missing", "of": "recent", "count": 1, "examples": ["shop:3"]}
+    ]
+    said = desk.type("verify", *now, code=3)
+    assert "belong to recent and are not stored as members  for example shop:3\n" in said
+    assert "entries of tags in the ledger belong to nobody" in said
+    assert "for example recent on 77\n" in said
+    assert "\ntry: segmentd segment --full\n" in said
+    desk.type("segment", "--full", *now)
+    assert "not stored" not in desk.type("verify", *now, code=3)
+    assert "the memberships are those of" in desk.type("verify", "--now", BEGIN.isoformat(), code=2)
+
+
+def test_verify_says_that_there_is_too_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+    Path("segmentd.toml").write_text(CONFIG)
+    assert run(["verify"]) == 0
+    assert capsys.readouterr().out.startswith("insufficient data")
+
+
+def test_history_by_week_and_by_month_with_causes(desk: Desk) -> None:
+    now = ("--now", (BEGIN + 50 * DAY).isoformat())
+    months = desk.read("history", "recent", "--by", "month", *now)["months"]
+    assert [(m["begin"], m["size"], m["entered"], m["left"]) for m in months[-2:]] == [
+        ("2026-01-01", 4, 4, 0),
+        ("2026-02-01", 4, 2, 2),
+    ]
+    assert months[-1]["causes"] == {"order": 2, "time": 2}
+    table = desk.type("history", "recent", "--by", "month", *now)
+    assert table.startswith("month of    size  entered  left  causes\n")
+    assert "2 by order, 2 by time alone\n" in table
+    assert "to  2026-02-10 12:00Z by time alone" in desk.type("history", "shop:0", *now)
+    assert "member since 2026-02-20 12:00Z by order\n" in desk.type("explain", "shop:5", *now)
+    assert desk.read("explain", "shop:5", *now)[0]["segments"][0]["cause"] == "order"
+
+
+def test_a_new_rule_shows_the_past_that_it_would_have_had(desk: Desk) -> None:
+    now = ("--now", (BEGIN + 50 * DAY).isoformat())
+    stored = desk.read("history", "recent", "--by", "month", *now)["months"]
+    rules = '[segments.lately]\nwhere = "last_order_date >= -30d"\n[segments.tagged]\n'
+    rules += "where = \"customer_tags CONTAINS 'recent'\"\n"
+    Path("segmentd.toml").write_text(CONFIG + rules)
+    before = Path("s.db").read_bytes()
+    told = desk.read("history", "lately", "--reconstruct", "--by", "month", *now)
+    assert told["reconstructed"] is True
+    columns = ("begin", "size", "entered", "left")
+    wanted = [{name: month[name] for name in columns} for month in stored]
+    assert [{name: month[name] for name in columns} for month in told["months"]] == wanted
+    table = desk.type("history", "tagged", "--reconstruct", *now)
+    assert table.startswith("reconstructed from what is known today; nothing of it was stored\n")
+    assert "as they are today, since nobody knows how they were: customer_tags\n" in table
+    assert Path("s.db").read_bytes() == before
+    assert "there is no segment" in desk.type("history", "x", "--reconstruct", code=2)
+    assert "goes with a segment" in desk.type("history", "shop:1", "--reconstruct", code=2)
