@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy.engine import URL
 
 from segmentd.segmenter.frames import Frames
 from segmentd.store.facts import (
@@ -31,6 +30,9 @@ from segmentd.store.facts import (
     statement,
     stored_columns,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 _MISSING = {Kind.TEXT: "''", Kind.REAL: "9e999"}
 """What stands for a missing value on SQLite: an empty text, and infinity."""
