@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
@@ -386,10 +386,19 @@ def open_app(
     sleep: Callable[[float], None] = time.sleep,
     progress: Progress = _quiet,
     patience: timedelta = LOCK_PATIENCE,
+    scheduler: str | None = None,
 ) -> App:
-    """Open the store (created or upgraded if need be) and put the parts together."""
+    """Open the store (created or upgraded if need be) and put the parts together.
+
+    ``scheduler``: the address of a Dask scheduler, on whose workers full passes are done.
+    """
     _collect_less_often()
     store = open_store(config.store_url)
+    if scheduler is not None:
+        with ExitStack() as stack:
+            stack.callback(store.close)
+            store.spread(scheduler)
+            stack.pop_all()
     return App(config, store, clock or _wall, sleep, progress, patience)
 
 

@@ -35,13 +35,25 @@ if TYPE_CHECKING:
 
 @contextmanager
 def session(
-    invocation: Invocation, now: datetime | None = None, *, quiet: bool = False
+    invocation: Invocation,
+    now: datetime | None = None,
+    *,
+    quiet: bool = False,
+    scheduler: str | None = None,
 ) -> Iterator[App]:
-    """Read the configuration and open everything; closed when the command ends."""
+    """Read the configuration and open everything; closed when the command ends.
+
+    ``scheduler``: the address of a Dask scheduler, on whose workers full passes are done.
+    """
     config = invocation.start()
     with ExitStack() as stack:
         report = stack.enter_context(progress_bars(quiet=quiet))
-        app = open_app(config, clock=lambda: now or datetime.now(UTC), progress=report)
+        app = open_app(
+            config,
+            clock=lambda: now or datetime.now(UTC),
+            progress=report,
+            scheduler=scheduler,
+        )
         stack.callback(app.close)
         try:
             yield app

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from segmentd.segmenter.frames import Frames
     from segmentd.segmenter.thresholds import Population
+    from segmentd.store.dask_pass import DaskWorkers
     from segmentd.store.full_pass import Workers
 
 T = TypeVar("T")
@@ -27,7 +28,9 @@ class SegmentStore:
     """``SegmentPort`` on the tables. Imports pandas late: ``status`` does not need it."""
 
     _database: Database
-    _workers: Workers | None = None
+    _workers: Workers | DaskWorkers | None = None
+    _scheduler: str | None = None
+    """Of Dask; None: full passes are done by processes of this machine."""
 
     def pending(self, now: datetime) -> Pending:
         """Dirty and due profiles."""
@@ -144,11 +147,23 @@ class SegmentStore:
 
         The processes stay for a second time until the pass is published.
         """
+        if self._workers is None:
+            self._workers = self._new_workers()
+        return self._workers.over(ranges, needs, work)
+
+    def spread(self, scheduler: str) -> None:
+        """Do full passes on the workers of a Dask scheduler; what is wrong with it is told now."""
+        self._scheduler = scheduler
+        self._workers = self._new_workers()
+
+    def _new_workers(self) -> Workers | DaskWorkers:
+        if self._scheduler is not None:
+            from segmentd.store.dask_pass import DaskWorkers
+
+            return DaskWorkers(self._database.url, self._scheduler)
         from segmentd.store.full_pass import Workers
 
-        if self._workers is None:
-            self._workers = Workers(self._database.url)
-        return self._workers.over(ranges, needs, work)
+        return Workers(self._database.url)
 
     def versions(self) -> dict[str, str]:
         """Segment → version of the rule that the stored memberships were made with."""
