@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from segmentd.domain.memberships import Cause
 from segmentd.domain.records import Order
 from segmentd.segmenter.frames import pack
-from segmentd.store.bulk import Found
+from segmentd.store.bulk import Bulk, Found
 from segmentd.store.content import Prepared, clean, is_older, is_only_refunded
 from segmentd.store.customers import address_key
 from segmentd.store.guests import owners
@@ -97,44 +98,68 @@ def _clear(saving: Saving, rows: Sequence[Found]) -> None:
         )
 
 
-def _mark(saving: Saving, prepared: Prepared[Order], owner: int | None, row: Found) -> None:
-    """Whose facts differ from the stored: if it is the status alone, nobody's."""
-    if row.profile_id != owner or row.gone_at is not None:
-        saving.mark({row.profile_id, owner} - {None}, Cause.ORDER)
-    elif owner is not None and row.hash != prepared.hash:
-        refunded = is_only_refunded(row.hash, prepared.hash)
-        saving.mark([owner], Cause.REFUND if refunded else Cause.ORDER)
-
-
 def _write(saving: Saving, changed: list[Prepared[Order]], stored: Mapping[str, Found]) -> None:
-    new = sum(p.record.id not in stored for p in changed)
-    numbers = iter(range(first := saving.bulk.take("orders", new), first + new) if new else ())
+    numbers = _numbers(saving, [p.record.id for p in changed], stored)
     currency = _currency(saving)
     profiles = owners(saving, [p.record for p in changed])
     products = product_ids(saving, (line for p in changed for line in p.record.lines))
-    buyers: set[int] = set()
-    added: list[Row] = []
-    altered: list[Row] = []
-    lines: list[Row] = []
-    refunds: list[Row] = []
+    rows = _Rows()
     for prepared, profile_id in zip(changed, profiles, strict=True):
         order = prepared.record
-        before = stored.get(order.id)
-        number = next(numbers) if before is None else before.order_id
-        facts = _facts(saving, order, profile_id, number, currency)
-        (added if before is None else altered).append(_order(saving, prepared, facts))
-        if before is not None:
-            _mark(saving, prepared, profile_id, before)
+        facts = _facts(saving, order, profile_id, numbers[order.id], currency)
+        (rows.altered if order.id in stored else rows.added).append(_order(saving, prepared, facts))
         if profile_id is not None:
-            if before is None:
-                buyers.add(profile_id)
-            _add_lines(lines, order, facts, products)
-            _add_refunds(saving, refunds, order, facts)
-    saving.mark(buyers, Cause.ORDER)
-    saving.bulk.insert("orders", _ORDERS, added)
-    saving.bulk.upsert("orders", _ORDERS, altered)
-    saving.bulk.insert("order_lines", _LINES, lines)
-    saving.bulk.insert("refunds", _REFUNDS, refunds)
+            _add_lines(rows.lines, order, facts, products)
+            _add_refunds(saving, rows.refunds, order, facts)
+    rows.write(saving.bulk)
+    _mark(saving, changed, profiles, stored)
+
+
+@dataclass(slots=True)
+class _Rows:
+    """What is to be written of some orders."""
+
+    added: list[Row] = field(default_factory=list)
+    altered: list[Row] = field(default_factory=list)
+    lines: list[Row] = field(default_factory=list)
+    refunds: list[Row] = field(default_factory=list)
+
+    def write(self, bulk: Bulk) -> None:
+        bulk.insert("orders", _ORDERS, self.added)
+        bulk.upsert("orders", _ORDERS, self.altered)
+        bulk.insert("order_lines", _LINES, self.lines)
+        bulk.insert("refunds", _REFUNDS, self.refunds)
+
+
+def _numbers(saving: Saving, ids: list[str], stored: Mapping[str, Found]) -> dict[str, int]:
+    """The shop's id of each order → ours."""
+    new = [key for key in ids if key not in stored]
+    first = saving.bulk.take("orders", len(new)) if new else 0
+    return {key: row.order_id for key, row in stored.items()} | {
+        key: first + n for n, key in enumerate(new)
+    }
+
+
+def _mark(
+    saving: Saving,
+    changed: list[Prepared[Order]],
+    profiles: list[int | None],
+    stored: Mapping[str, Found],
+) -> None:
+    """Whose facts differ from what was stored: where it is a status alone, nobody's."""
+    concerned: set[int | None] = set()
+    refunded: set[int | None] = set()
+    for prepared, owner in zip(changed, profiles, strict=True):
+        row = stored.get(prepared.record.id)
+        if row is None:
+            concerned.add(owner)
+        elif row.profile_id != owner or row.gone_at is not None:
+            concerned.update((row.profile_id, owner))
+        elif row.hash != prepared.hash:
+            only = is_only_refunded(row.hash, prepared.hash)
+            (refunded if only else concerned).add(owner)
+    saving.mark((profile for profile in concerned if profile is not None), Cause.ORDER)
+    saving.mark((profile for profile in refunded if profile is not None), Cause.REFUND)
 
 
 def _currency(saving: Saving) -> str | None:
