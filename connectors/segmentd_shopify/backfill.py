@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from segmentd.sdk import Batch, Runtime
+from segmentd.sdk import Batch, Record, Rejection, Runtime
 from segmentd_shopify.bulk import Bulk, BulkFailed, Job, Position, ShortFileError
 from segmentd_shopify.client import ShopifyClient
 from segmentd_shopify.join import FAMILIES, Join
 from segmentd_shopify.operations import bulk_query
-from segmentd_shopify.pages import Pages, Reading
+from segmentd_shopify.pages import Pages, Reading, batch
 
 _MOST_JOBS = 2
 """For one window; then it is read page by page."""
-HELD = 2_000
+_HELD_IF_GROUPED = 10
+_HELD = 2_000
 """Roots that are held until their children have come, some 20 MB; see ``join``."""
-STRAYS = 100
+_STRAYS = 100
 """Roots that are read by id at once: a page of orders asks for as many."""
 
 
@@ -29,9 +30,10 @@ class Backfill:
         runtime: Runtime,
         metafields: Sequence[str],
         *,
-        held: int = HELD,
-        strays: int = STRAYS,
+        held: int | None = None,
+        strays: int = _STRAYS,
     ) -> None:
+        """``held`` and ``strays``: how much is kept in memory, where it is not to be the usual."""
         self._bulk = Bulk(client, runtime)
         self._pages = Pages(client)
         self._metafields = metafields
@@ -71,32 +73,43 @@ class Backfill:
         self, stream: str, reading: Reading, job: Job, position: Position
     ) -> Iterator[Batch]:
         join = Join(FAMILIES[stream], position.place)
-        size = reading.sizes["first"]
+        held, size = self._to_hold(stream, position), reading.sizes["first"]
+        found: list[Record | Rejection] = []
         try:
             for line, behind in self._bulk.lines(job, position.place):
                 join.add(line, behind)
-                if join.held >= self._most(stream, reading):
-                    yield reading.batch(join.release(size), _at(position, join), join.rejected())
+                if join.held > held:
+                    # at once: nodes that live long are what a garbage collector is slow with
+                    found += map(reading.record, join.release(1))
                 if join.strays >= self._strays:
-                    yield reading.batch(self._apart(reading, join), _at(position, join))
+                    found += self._apart(reading, join)
+                if len(found) >= size:
+                    yield batch([*found, *join.rejected()], _at(position, join))
+                    found.clear()
         except ShortFileError as error:
             if position.short:
                 raise BulkFailed(error.message) from error
             # the next reading knows by it that it is the second one to find the file so
-            yield Batch([], _at(replace(position, short=True), join))
+            yield batch(found, _at(replace(position, short=True), join))
             raise
         while join.held:
-            yield reading.batch(join.release(size), _at(position, join))
-        yield reading.batch(self._apart(reading, join), _at(position, join), join.rejected())
+            found += map(reading.record, join.release(size - len(found)))
+            yield batch(found, _at(position, join))
+            found.clear()
+        found += self._apart(reading, join)
+        yield batch([*found, *join.rejected()], _at(position, join))
 
-    def _most(self, stream: str, reading: Reading) -> int:
-        """Roots beyond which the oldest are given out: children come behind theirs."""
-        held = self._held if FAMILIES[stream].connection else 0
-        return held + reading.sizes["first"]
+    def _to_hold(self, stream: str, position: Position) -> int:
+        """Roots that wait for children of theirs."""
+        if FAMILIES[stream].connection is None:
+            return 0
+        if self._held is not None:
+            return self._held
+        return _HELD_IF_GROUPED if position.attempt == 1 else _HELD
 
-    def _apart(self, reading: Reading, join: Join) -> list[dict[str, object]]:
+    def _apart(self, reading: Reading, join: Join) -> list[Record | Rejection]:
         ids = join.read_apart()
-        return self._pages.by_id(reading, ids) if ids else []
+        return [reading.record(node) for node in self._pages.by_id(reading, ids)] if ids else []
 
 
 def _at(position: Position, join: Join) -> str:

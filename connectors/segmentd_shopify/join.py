@@ -86,6 +86,7 @@ class Join:
         self._strays: dict[str, _Stray] = {}
         self._apart: set[str] = set()
         self._floor = _END
+        self._spans: list[tuple[Place, Place]] = []
         self._rejected: list[Rejection] = []
         self._root_name = re.compile(f"gid://shopify/{family.kind}/[0-9]+")
         # in a broken line the slashes are as in the file, escaped
@@ -107,7 +108,17 @@ class Join:
         """From here on the file must be read again to get whole what was not given out yet."""
         roots = [root.place for root in self._roots.values()]
         strays = [stray.place for stray in self._strays.values()]
-        return min(self._here, self._floor, *roots, *strays)
+        return self._outside(min(self._here, self._floor, *roots, *strays))
+
+    def _outside(self, place: Place) -> Place:
+        """Not between a child and its root behind it, which would come without that child."""
+        inside = [first for first, root in self._spans if first < place <= root]
+        while inside:
+            place = min(inside)
+            inside = [first for first, root in self._spans if first < place <= root]
+        # places never go back, see whose they are
+        self._spans = [span for span in self._spans if span[1] >= place]
+        return place
 
     def add(self, line: bytes, behind: Place) -> None:
         """Take the next line in; ``behind``: the place behind it."""
@@ -155,6 +166,7 @@ class Join:
             return
         if stray is not None:
             del self._strays[name]
+            self._spans.append((stray.place, place))
             self._roots[name] = _Root(min(place, stray.place), node, stray.children)
         elif name in self._roots:
             self._roots[name].node = node

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -37,18 +37,25 @@ class Reading:
     optional: frozenset[str] = frozenset()
     by_id: str = ""
 
-    def batch(
-        self, nodes: Sequence[Node], position: str | None, rejected: Sequence[Rejection] = ()
-    ) -> Batch:
-        """Nodes as records, those apart that cannot be understood."""
-        records: list[Record] = []
-        refused = list(rejected)
-        for node in nodes:
-            try:
-                records.append(self.convert(node))
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
-                refused.append(_rejection(node, error))
-        return Batch(records, position, refused)
+    def record(self, node: Node) -> Record | Rejection:
+        """A node as a record, or why it cannot be understood."""
+        try:
+            return self.convert(node)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            record_id = str(node.get("id")).rpartition("/")[2]
+            return Rejection(record_id, f"not understood: {type(error).__name__}: {error}")
+
+
+def batch(found: Iterable[Record | Rejection], position: str | None) -> Batch:
+    """Records, and apart from them what was no record."""
+    records: list[Record] = []
+    rejected: list[Rejection] = []
+    for each in found:
+        if isinstance(each, Rejection):
+            rejected.append(each)
+        else:
+            records.append(each)
+    return Batch(records, position, rejected)
 
 
 _PERSONAL = frozenset(
@@ -116,7 +123,7 @@ class Pages:
         self, reading: Reading, fetch: Callable[[str | None], _Nodes], start: str | None
     ) -> Iterator[Batch]:
         for page in _walk(fetch, start):
-            yield reading.batch(page.items, page.end)
+            yield batch(map(reading.record, page.items), page.end)
 
     def _page(self, reading: Reading, search: str, cursor: str | None) -> _Nodes:
         variables = {**reading.sizes, "query": search, "after": cursor}
@@ -141,11 +148,6 @@ class Pages:
         for page in _walk(fetch, first.next):
             node["lineItems"]["nodes"] += page.items
         return node
-
-
-def _rejection(node: Node, error: Exception) -> Rejection:
-    record_id = str(node.get("id")).rpartition("/")[2]
-    return Rejection(record_id, f"not understood: {type(error).__name__}: {error}")
 
 
 @dataclass(frozen=True)

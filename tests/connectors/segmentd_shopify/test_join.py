@@ -160,6 +160,17 @@ def test_the_place_is_before_all_that_is_not_whole_yet() -> None:
     assert join.place.line == 54
 
 
+def test_the_place_is_not_between_a_child_and_its_root() -> None:
+    """Whoever began there would meet the root, and not know of the child."""
+    join = Join(FAMILIES["orders"], BEGINNING)
+    add(join, line(1, 7), line(2, 9), order(7))
+    assert len(join.release(1)) == 1
+    assert join.place == BEGINNING
+    add(join, order(9))
+    join.release(1)
+    assert join.place.line == 4
+
+
 def test_who_is_read_apart_comes_no_second_time() -> None:
     join = Join(FAMILIES["orders"], BEGINNING)
     add(join, line(1, 7))
