@@ -14,7 +14,7 @@ from segmentd.cli.common import Invocation, echo_json, json_option, now_option, 
 from segmentd.cli.exits import Exit
 from segmentd.cli.report import INSUFFICIENT_DATA, columns
 from segmentd.cli.session import session
-from segmentd.pipeline.verify import Verification
+from segmentd.pipeline.verification import Verification
 
 _SAID = {
     "missing": "belong to {of} and are not stored as members",

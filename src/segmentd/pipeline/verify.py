@@ -12,9 +12,9 @@ view of the database.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Protocol, TypeVar
@@ -24,6 +24,7 @@ from segmentd.domain.ledger import Difference, Step, decide
 from segmentd.domain.segments import Segment
 from segmentd.pipeline.ports import FactsPort, Wish
 from segmentd.pipeline.segment import CHUNK, RANGE, each_range
+from segmentd.pipeline.verification import Differing, Entry, Held, Moved, Verification, Waiting
 from segmentd.segmenter.comparing import (
     Found,
     Kind,
@@ -44,32 +45,8 @@ from segmentd.segmenter.thresholds import value_name
 
 T = TypeVar("T")
 
-EXAMPLES = 5
-"""How many of those who differ are named."""
-
 Progress = Callable[[int, int], None]
 """Called with the ranges that were looked at and all that are to be, anew for each step."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Whom the next pass will evaluate: what is stored of them need not be right yet."""
-
-    dirty: frozenset[int]
-    due: frozenset[int]
-
-    @property
-    def profiles(self) -> frozenset[int]:
-        """All of them."""
-        return self.dirty | self.due
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A name at a destination, of somebody who is nobody."""
-
-    name: str
-    target: str
 
 
 class View(Protocol):
@@ -133,78 +110,6 @@ class Ought:
     source: str | None
     needs: str
     wishes: Sequence[Wish]
-
-
-@dataclass(slots=True)
-class Differing:
-    """How many profiles differ in one way."""
-
-    what: str
-    """``missing``, ``extra``, ``grace``, ``late`` (see ``comparing.Kind``), or ``value``."""
-    of: str
-    """The segment, or the value that thresholds are made from; empty for due instants."""
-    count: int = 0
-    examples: list[int] = field(default_factory=list)
-    """The first of them, by profile id."""
-
-    def add(self, profile_ids: Iterable[int]) -> None:
-        """More of them."""
-        for profile_id in profile_ids:
-            self.count += 1
-            if len(self.examples) < EXAMPLES:
-                self.examples.append(profile_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """A threshold that is stored otherwise than it is computed."""
-
-    name: str
-    stored: str | None
-    found: str
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What the ledger says of one destination."""
-
-    destination: str
-    entries: int
-    """Names that are there as ours."""
-    waiting: int
-    """What the next push will bring in order."""
-    strays: Sequence[Entry]
-    """Entries that belong to nobody."""
-
-
-@dataclass(slots=True)
-class Verification:
-    """What was found."""
-
-    now: datetime
-    insufficient_data: bool = False
-    """Nothing was compared: a source has not been read to its end even once."""
-    profiles: int = 0
-    """How many were computed anew."""
-    dirty: int = 0
-    due: int = 0
-    """How many wait for the next pass, by what."""
-    edited: Sequence[str] = ()
-    """Segments that were not compared: the next pass will decide them by another rule."""
-    differing: list[Differing] = field(default_factory=list)
-    moved: list[Moved] = field(default_factory=list)
-    unsettled: list[str] = field(default_factory=list)
-    """Thresholds that could not be compared: a pass was placing them."""
-    early: int = 0
-    """Profiles that will be looked at once for nothing; no fault."""
-    ledger: list[Held] = field(default_factory=list)
-    unconfigured: Mapping[str, int] = field(default_factory=dict)
-    """Entries of the ledger by destinations that are configured no more; no fault."""
-
-    @property
-    def same(self) -> bool:
-        """Whether the store is what a fresh computation makes of it."""
-        return not (self.differing or self.moved or any(held.strays for held in self.ledger))
 
 
 def verify(
@@ -311,34 +216,31 @@ class _Auditing:
         everybody = self._each_range(partial(work, at=(self.found.now,)))
         fresh = joined(values for _, (values,) in everybody)
         with self.store.view(self.found.now) as view:
-            waiting, thresholds = view.waiting().profiles, view.thresholds()
-            passing = view.passing()
             columns = sorted({value_name(name) for name in names})
-            stored = {column: view.values(column) for column in columns}
-
-            def differing(column: str) -> set[int]:
-                fresh_ = ranked(fresh, column)
-                return set(value_differences(fresh_, stored[column], waiting).tolist())
-
-            suspects = sorted(set().union(*map(differing, columns)))
-            for part in _chunks(suspects):
+            ranks = _Ranks(
+                fresh, {column: view.values(column) for column in columns}, view.waiting().profiles
+            )
+            for part in _chunks(ranks.suspects()):
                 (again,) = work(view.frames(part, self.ruleset.needs), at=(view.now,))
-                fresh = renewed(fresh, part, again)
-            for column in columns:
-                wrong = Differing("value", column)
-                wrong.add(sorted(differing(column)))
-                self.found.differing += [wrong] if wrong.count else []
+                ranks.fresh = renewed(ranks.fresh, part, again)
+            stored, passing = view.thresholds(), view.passing()
+        for column in columns:
+            wrong = Differing("value", column)
+            wrong.add(ranks.differing(column))
+            self.found.differing += [wrong] if wrong.count else []
         for name in names:
-            column = value_name(name)
-            found = cut(name, ranked(fresh, column), stored[column], waiting)
-            before = thresholds.get(name)
-            if passing and before not in {None, found}:
-                # the values of who waits may be those of a pass that is to be published yet
-                self.found.unsettled.append(name)
-                found = before
-            elif found != before:
-                self.found.moved.append(Moved(name, before, found))
-            self.thresholds[name] = found
+            self._judge(name, stored.get(name), ranks.cut(name), passing=passing)
+
+    def _judge(self, name: str, stored: str | None, found: str, *, passing: bool) -> None:
+        self.thresholds[name] = found
+        if stored == found:
+            return
+        if passing and stored is not None:
+            # the values of who waits may be those of a pass that is to be published yet
+            self.thresholds[name] = stored
+            self.found.unsettled.append(name)
+        else:
+            self.found.moved.append(Moved(name, stored, found))
 
     def _confirmed(self, profile_ids: Sequence[int]) -> Found:
         """In what some profiles differ still, seen in one view of the database."""
@@ -359,6 +261,30 @@ class _Auditing:
             self.progress(done, len(self.ranges))
 
 
+@dataclass
+class _Ranks:
+    """How everybody is ranked, computed and stored."""
+
+    fresh: Values
+    stored: Mapping[str, Values]
+    waiting: frozenset[int]
+
+    def differing(self, column: str) -> list[int]:
+        """Who is stored otherwise by one value, ascending."""
+        fresh = ranked(self.fresh, column)
+        found: list[int] = value_differences(fresh, self.stored[column], self.waiting).tolist()
+        return found
+
+    def suspects(self) -> list[int]:
+        """By any value."""
+        return sorted(set().union(*map(self.differing, self.stored)))
+
+    def cut(self, name: str) -> str:
+        """The threshold that ought to be stored."""
+        column = value_name(name)
+        return cut(name, ranked(self.fresh, column), self.stored[column], self.waiting)
+
+
 def _held(store: VerifyPort, holding: Ought) -> Held:
     asked = (holding.destination, holding.source, holding.needs)
     steps = (decide(each) for each in store.differences(*asked, holding.wishes))
@@ -370,3 +296,6 @@ def _held(store: VerifyPort, holding: Ought) -> Held:
 def _chunks(profile_ids: Sequence[int]) -> Iterator[Sequence[int]]:
     for start in range(0, len(profile_ids), CHUNK):
         yield profile_ids[start : start + CHUNK]
+
+
+__all__ = ["Ought", "Verification", "VerifyPort", "View", "verify"]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from segmentd.pipeline.verification import Entry, Waiting
 from segmentd.store.bulk import Bulk
 from segmentd.store.engine import Database
 from segmentd.store.relative import stored_values
@@ -15,7 +16,6 @@ from segmentd.store.types import from_epoch
 if TYPE_CHECKING:
     import pandas as pd
 
-    from segmentd.pipeline.verify import Entry, Waiting
     from segmentd.segmenter.comparing import Stored
     from segmentd.segmenter.frames import Frames
 
@@ -49,8 +49,6 @@ class VerifyStore:
 
     def strays(self, destination: str, source: str | None, needs: str) -> list[Entry]:
         """Entries of the ledger whose target or profile was never known."""
-        from segmentd.pipeline.verify import Entry
-
         by_customer = needs == "customer_id"
         statement = _NO_CUSTOMER if by_customer else _NO_PROFILE
         values = (destination, source) if by_customer else (destination,)
@@ -77,8 +75,6 @@ class StoredView:
 
     def waiting(self) -> Waiting:
         """Who is dirty, and who is due by ``now``."""
-        from segmentd.pipeline.verify import Waiting
-
         dirty = self._bulk.tuples("SELECT profile_id FROM dirty")
         due = self._bulk.tuples(
             "SELECT profile_id FROM profiles WHERE due_at <= ?", self._bulk.instant(self.now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,8 +15,9 @@ from segmentd.bootstrap import App, open_app
 from segmentd.config import load_config
 from segmentd.domain.errors import ConfigError
 from segmentd.domain.records import Customer, Order
+from segmentd.pipeline import segment as segmenting
 from segmentd.pipeline import verify as verifying
-from segmentd.pipeline.verify import Differing, Entry, Moved, Verification
+from segmentd.pipeline.verification import Differing, Entry, Moved, Verification
 from segmentd.sdk.testing.memory import MemoryLists, MemoryShop, registered
 from segmentd.sdk.testing.sandbox import SandboxClock
 
@@ -349,3 +351,20 @@ def test_passes_that_are_published_meanwhile_are_no_false_alarm(
     assert found.same, found
     assert calls == 6
     other.close()
+
+
+@ON_SQLITE
+def test_ranges_are_computed_by_workers(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verifying, "RANGE", 10)
+    # as if the shop were too large to be read by one process
+    monkeypatch.setattr(segmenting, "CHUNK", 10)
+    nine = story.profile(9)
+    story.spoil("DELETE FROM memberships WHERE profile_id = :p AND segment = 'lately'", p=nine)
+    found = story.app.verify()
+    assert (found.profiles, faults(found).differing) == (
+        24,
+        [Differing("missing", "lately", 1, [nine])],
+    )
+    # the workers are gone
+    assert story.app.store._workers is None
+    assert not multiprocessing.active_children()
