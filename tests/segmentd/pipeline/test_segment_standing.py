@@ -3,71 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from segmentd.domain.segments import ExclusiveSet, Limit, Pin, Segment, Value
-from segmentd.pipeline.segment import SegmentSummary, segment
-from segmentd.segmenter.ruleset import Shop as RuleShop
-from segmentd.segmenter.ruleset import compile_segments
-from segmentd.store import Store, open_store
-from shop_in_store import DAY, NOW, Shop, customer, lease_of, order, rows
+from passes import World
+from segmentd.domain.segments import ExclusiveSet, Limit, Pin, Segment
+from segmentd.store import open_store
+from shop_in_store import DAY, NOW
 
 SECOND = timedelta(seconds=1)
 BUYERS = "number_of_orders > 0"
-
-
-class World:
-    """A shop in a store, and the passes over it."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.shop = Shop(store)
-        self.lease = lease_of(store)
-        self.now = NOW
-        self.segments: Sequence[Segment] = ()
-        self.sets: Sequence[ExclusiveSet] = ()
-        self.variables: Mapping[str, Value] = {}
-
-    def spend(self, who: int, euros: int, days_ago: int = 1) -> None:
-        """One more order, of a customer who may be new."""
-        number = rows(self.store, "SELECT count(*) FROM orders")[0][0]
-        placed = self.now - days_ago * DAY
-        each = order(f"o{number}", str(who), total=euros * 100, placed=placed, at=self.now)
-        self.shop.save(customer(str(who), f"c{who}@shopper.example"), each)
-
-    def run(self, *, full: bool = False) -> SegmentSummary:
-        """One pass."""
-        ruleset = compile_segments(
-            self.segments, RuleShop("UTC", "EUR"), sets=self.sets, variables=self.variables
-        )
-        return segment(
-            self.store, self.lease, self.segments, ruleset, self.now, _ignore, complete=True,
-            full=full,
-        )  # fmt: skip
-
-    def members(self, key: str = "vip") -> list[int]:
-        """Customers, by number."""
-        found = [m for m in self.store.memberships() if m.segment == key]
-        return sorted(int(membership.customer_id) for membership in found)
-
-    def history(self) -> list[tuple[str, str, str, str]]:
-        """Segment, customer, entered or left, cause."""
-        return [(c.segment, str(c.customer_id), c.change, c.cause) for c in self.store.changes()]
-
-    def state(self) -> list[object]:
-        """All that a pass stores, but for the time of the pass itself."""
-        tables = ("memberships", "membership_changes", "relative_values", "profiles")
-        current = "SELECT expression, threshold FROM thresholds WHERE current = 1"
-        queries = [f"SELECT * FROM {table}" for table in tables]
-        return [sorted(rows(self.store, query), key=repr) for query in (*queries, current)]
-
-
-def _ignore(_done: int, _total: int) -> None:
-    return None
 
 
 @pytest.fixture
@@ -95,7 +43,7 @@ def test_the_best_are_let_in_and_pushed_out_by_better_ones(world: World) -> None
     assert not summary.full
     assert (world.members(), summary.evaluated) == ([1, 4], 2)
     assert world.history()[-2:] == [
-        ("vip", "4", "entered", "data"),
+        ("vip", "4", "entered", "order"),
         ("vip", "2", "left", "threshold"),
     ]
 
@@ -208,7 +156,7 @@ def test_who_is_moved_by_a_cut_in_a_full_pass_was_moved_by_a_threshold(world: Wo
     world.spend(2, 60)
     world.run(full=True)
     assert world.history()[-2:] == [
-        ("vip", "2", "entered", "data"),
+        ("vip", "2", "entered", "order"),
         ("vip", "1", "left", "threshold"),
     ]
 
@@ -296,7 +244,7 @@ def test_values_are_fitted_once_a_week_and_step_by_step(world: World) -> None:
     assert world.run().full
     assert world.store.thresholds() == {"FITTED at_risk_days": "81"}  # a tenth nearer to 40
     assert world.store.fitted_at() == world.now
-    assert world.history()[-1] == ("late", "6", "entered", "data")
+    assert world.history()[-1] == ("late", "6", "entered", "order")
     world.now += 7 * DAY
     world.spend(7, 10, days_ago=80)
     world.run()
