@@ -185,7 +185,7 @@ class _Passing:
     @property
     def whole(self) -> bool:
         """Whether everybody is decided by all rules."""
-        return self.scope == frozenset(self.ruleset.keys)
+        return bool(self.scope) and self.scope == frozenset(self.ruleset.keys)
 
     @property
     def otherwise(self) -> Cause:

@@ -105,7 +105,7 @@ def test_guest_order_then_an_account_with_the_same_email_in_capitals(story: Stor
     story.account(1, ADA.upper())
     story.order(901, 6000, customer=1)
     story.sync()
-    assert story.changes() == [("buyer", "entered", "data"), ("repeat", "entered", "data")]
+    assert story.changes() == [("buyer", "entered", "order"), ("repeat", "entered", "order")]
     assert story.tags(1) == {"buyer", "repeat"}
 
 
@@ -115,7 +115,7 @@ def test_two_customers_merged_in_the_shop(story: Story) -> None:
     story.order(900, 20_000, customer=1)
     story.order(901, 15_000, customer=2)
     story.sync()
-    assert story.changes() == [("buyer", "entered", "data")] * 2
+    assert story.changes() == [("buyer", "entered", "order")] * 2
     merged = story.shop.orders["901"]
     del story.shop.customers["2"]
     story.shop.set_tags("1", [])  # the shop keeps neither's tags
@@ -124,8 +124,8 @@ def test_two_customers_merged_in_the_shop(story: Story) -> None:
     story.app.backfill(accept_removals=True).check()
     story.sync()
     # the other half is gone, what remains never left, and the pieces make a repeat customer
-    assert story.changes().count(("buyer", "entered", "data")) == 2
-    assert story.changes().count(("repeat", "entered", "data")) == 1
+    assert story.changes().count(("buyer", "entered", "order")) == 2
+    assert story.changes().count(("repeat", "entered", "import")) == 1
     remaining = {(each.customer_id, each.segment) for each in story.app.store.memberships()}
     assert remaining == {("1", "buyer"), ("1", "repeat")}
 
@@ -139,7 +139,7 @@ def test_customer_changes_email(story: Story) -> None:
     story.shop.set_tags("1", story.shop.customers["1"].tags)
     story.sync()
     assert story.lists.members()["buyer"] == {"new@shopper.example"}
-    assert story.changes() == [("buyer", "entered", "data")]
+    assert story.changes() == [("buyer", "entered", "order")]
     del story.lists.profiles[ADA]
     story.order(901, 500, customer=1)
     story.sync()
@@ -156,7 +156,7 @@ def test_order_edited_after_two_years(story: Story) -> None:
     edited = replace(long_past, total=5000, updated_at=story.clock.now())
     story.shop.put_order(edited)
     story.sync()
-    assert story.changes() == [("buyer", "entered", "data"), ("buyer", "left", "data")]
+    assert story.changes() == [("buyer", "entered", "order"), ("buyer", "left", "order")]
     assert (story.tags(1), story.lists.members()["buyer"]) == (set(), set())
 
 
@@ -188,7 +188,7 @@ def test_platform_answers_an_empty_page_by_mistake(story: Story) -> None:
     story.shop.customers, story.shop.orders = kept, orders
     story.sync()
     assert story.shop.tags() == before
-    assert story.changes() == [("buyer", "entered", "data")] * 30
+    assert story.changes() == [("buyer", "entered", "order")] * 30
 
 
 def test_clock_jumps_back(story: Story) -> None:
@@ -223,9 +223,9 @@ def test_database_restored_from_a_backup(story: Story) -> None:
     story.sync()
     assert (story.shop.tags(), story.lists.members()) == state
     expected = [
-        ("buyer", "entered", "data"),
-        ("buyer", "entered", "data"),
-        ("buyer", "left", "data"),
+        ("buyer", "entered", "order"),
+        ("buyer", "entered", "order"),
+        ("buyer", "left", "order"),
     ]
     assert sorted(story.changes()) == expected
 
