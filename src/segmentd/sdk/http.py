@@ -1,6 +1,7 @@
 """Talking to a platform over HTTP: deadlines, size caps, pacing, retries, no secret in any text.
 
-The only module that knows httpx. One synchronous client per connector, used by one thread at a time.
+The only module that knows httpx. One synchronous client per connector, used by one thread at a
+time.
 """
 
 from __future__ import annotations
