@@ -58,8 +58,8 @@ class AnyWorld(RuleBasedStateMachine):
 
     files: Files
 
-    @initialize(chosen=choices, pinned=pins, start=st.integers(0, 3))
-    def open(self, chosen: Choice, pinned: Pins, start: int) -> None:
+    @initialize(chosen=choices, pinned=pins, start=st.integers(0, 3), pushing=st.booleans())
+    def open(self, chosen: Choice, pinned: Pins, start: int, pushing: bool) -> None:
         self.shop = WorldShop()
         for product, kind in (("11", "Shoes"), ("12", "Hats"), ("13", "Shoes")):
             self.shop.retitle(product, kind, 2000)
@@ -67,7 +67,7 @@ class AnyWorld(RuleBasedStateMachine):
             self.shop.put_account(str(number), country="DE" if number % 2 else "AT")
             self.shop.place(str(number), 70 * number * HOUR, 2500 * number, ("11",), guest=False)
         self.shop.place("6", 30 * HOUR, 4000, ("12",), guest=True)
-        self.system = System(self.files, self.shop, rules_of(chosen, pinned))
+        self.system = System(self.files, self.shop, rules_of(chosen, pinned), pushing=pushing)
         self._look(())
 
     # what happens in the shop
@@ -125,6 +125,7 @@ class AnyWorld(RuleBasedStateMachine):
         traits = {"metafields.loyalty.level": level} if level else {}
         ours = [tag for tag in self.shop.tags().get(who, ()) if tag.startswith("In ")]
         self.shop.put_account(who, tags=[*ours, *tags], traits=traits)
+        self.shop.merchants[who] = set(tags)
         self._look(crash)
 
     @precondition(lambda self: self.shop.customers)
@@ -179,14 +180,24 @@ class AnyWorld(RuleBasedStateMachine):
         self.system.settle()
         with raw(self.system.files.live) as live:
             wrong = truth.Judge(live, self.shop, self.system.rules).wrong()
-            assert wrong == []
+            assert wrong == [], "\n".join(wrong)
             stored, due = truth.state(live), truth.due(live)
+        if self.system.pushing:
+            self._tags_are_as_wanted()
         again = self.system.full_on_copy()
-        assert (again.entered, again.left) == (0, 0), "a pass over everybody finds differences"
+        assert (again.entered, again.left) == (0, 0), f"a pass over everybody changes: {again}"
         with raw(self.system.files.copy) as copy:
-            assert truth.state(copy) == stored
-            late = {who for who, at in truth.due(copy).items() if at < due[who]}
-        assert late == set(), "looked at too late"
+            rebuilt = truth.state(copy)
+            late = {who: at for who, at in truth.due(copy).items() if at < due[who]}
+        assert rebuilt == stored, f"{rebuilt} computed anew, but {stored} stored"
+        assert late == {}, f"{late} is when they are due, but they are looked at {due}"
+
+    def _tags_are_as_wanted(self) -> None:
+        wanted = {who: {f"In {key}" for key in keys} for who, keys in self.system.inside().items()}
+        for who, tags in self.shop.tags().items():
+            ours = {tag for tag in tags if tag.startswith("In ")}
+            assert ours == wanted.get(who, set()), f"{who} has {ours} instead of {wanted}"
+            assert self.shop.merchants.get(who, set()) == tags - ours, f"{who} lost {tags}"
 
     def _some_order(self, data: st.DataObject) -> str:
         return str(data.draw(st.sampled_from(sorted(self.shop.orders))))

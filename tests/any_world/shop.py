@@ -34,6 +34,8 @@ class WorldShop(MemoryShop):
     def __init__(self) -> None:
         super().__init__(SandboxClock(START, frozen=True))
         self.gone: list[tuple[datetime, Gone]] = []
+        self.merchants: dict[str, set[str]] = {}
+        """Customer → the tags that are not ours."""
 
     @property
     def now(self) -> datetime:
@@ -72,6 +74,7 @@ class WorldShop(MemoryShop):
     def delete_account(self, who: str) -> None:
         """Its orders become a guest's."""
         self.delete_customer(who)
+        self.merchants.pop(who, None)
         self.gone.append((self.now, Gone("customers", who)))
 
     def delete_order(self, number: str) -> None:
@@ -102,7 +105,8 @@ class WorldSource(Source):
     """Lists what changed, a few records at a time."""
 
     Settings = ConnectorSettings
-    streams: ClassVar[Sequence[Stream]] = tuple(Stream(name) for name in STREAMS)
+    # no lag: what a crash loses must not be found again because changes are read twice anyway
+    streams: ClassVar[Sequence[Stream]] = tuple(Stream(name, lag=timedelta(0)) for name in STREAMS)
     fields: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, shop: WorldShop) -> None:

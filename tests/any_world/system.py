@@ -96,8 +96,8 @@ def raw(database: Database) -> Iterator[sqlite3.Connection]:
 class System:
     """One process after another on the same store."""
 
-    def __init__(self, files: Files, shop: WorldShop, rules: Rules) -> None:
-        self.files, self.shop, self.rules = files, shop, rules
+    def __init__(self, files: Files, shop: WorldShop, rules: Rules, *, pushing: bool) -> None:
+        self.files, self.shop, self.rules, self.pushing = files, shop, rules, pushing
         self.fuse = files.fuse
         self.fuse.set(None)
         files.clear()
@@ -124,7 +124,8 @@ class System:
             try:
                 self.pull()
                 self.segment()
-                self.push()
+                if self.pushing:
+                    self.push()
             except Crashed:
                 self.fuse.set(None)
                 self._start()
@@ -141,6 +142,13 @@ class System:
         """A pass over what is dirty or due."""
         return _pass(self.store, self._lease_of_segments, self)
 
+    def inside(self) -> dict[str, set[str]]:
+        """Customer → segments that the store says they are in."""
+        found: dict[str, set[str]] = {}
+        for each in self.store.memberships():
+            found.setdefault(each.customer_id, set()).add(each.segment)
+        return found
+
     def settle(self) -> None:
         """Passes until nobody is due in the next second: a second look may end what it leaves."""
         for _ in range(5):
@@ -149,6 +157,8 @@ class System:
                 return
             self.shop.tick(1)
             self.segment()
+            if self.pushing:
+                self.push()
         raise AssertionError("it does not come to rest")
 
     def full_on_copy(self) -> SegmentSummary:
