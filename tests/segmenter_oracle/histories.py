@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from segmentd.segmenter.frames import (
@@ -170,15 +172,29 @@ _FLOATS = {
 
 
 def _frame(columns: Sequence[str], rows: Iterable[Row], integers: set[str]) -> pd.DataFrame:
-    frame = pd.DataFrame(
-        [[row[name] for name in columns] for row in rows], columns=list(columns), dtype=object
+    listed = list(rows)
+    # columns by number and texts in an index: thousands of tests make eight of these
+    made = pd.DataFrame(
+        {
+            n: _column(name, [row[name] for row in listed], integers)
+            for n, name in enumerate(columns)
+        }
     )
-    for name in columns:
-        if name in integers:
-            frame[name] = frame[name].astype("int64")
-        elif name in _FLOATS:
-            frame[name] = frame[name].astype("float64")
-    return frame
+    made.columns = _labels(tuple(columns))
+    return made
+
+
+def _column(name: str, values: list[Any], integers: set[str]) -> Any:
+    if name in integers:
+        return np.array(values, np.int64)
+    if name in _FLOATS:
+        return np.array(values, np.float64)
+    return pd.Index(values, dtype=object)
+
+
+@cache
+def _labels(columns: tuple[str, ...]) -> pd.Index[Any]:
+    return pd.Index(columns)
 
 
 def _profile(person: Person) -> Row:
