@@ -119,8 +119,11 @@ def needed(known: Frames, needs: Collection[str]) -> Frames:
     kept = {}
     for name in ("profiles", "orders", "lines", "refunds", "events", "traits"):
         frame = getattr(known, name)
-        rows = frame if name == "profiles" or name in needs else frame.iloc[:0]
-        kept[name] = rows[[column for column in frame.columns if is_read(name, column, needs)]]
+        columns = [column for column in frame.columns if is_read(name, column, needs)]
+        if name != "profiles" and name not in needs:
+            kept[name] = frame.iloc[:0]
+        elif len(columns) < len(frame.columns):
+            kept[name] = frame[columns]
     return dataclasses.replace(known, **kept)
 
 
