@@ -11,7 +11,7 @@ import pandas as pd
 from segmentd.segmenter.evaluate import evaluate, values
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.ruleset import Ruleset, Shop, compile_rules
-from segmentd.segmenter.thresholds import PopulationTable, threshold
+from segmentd.segmenter.thresholds import PopulationTable, threshold, value_name
 from segmenter_oracle.histories import PRODUCTS, Order, Person, frames, needed
 
 NOW = "2026-07-15T12:00:00"
@@ -48,9 +48,7 @@ def cuts(ruleset: Ruleset, known: Frames, now: datetime) -> dict[str, str]:
     table = values(ruleset, needed(known, ruleset.value_needs), now)
     buyers = table[table["orders"] > 0].reset_index()
     return {
-        name: threshold(
-            name, PopulationTable(buyers.rename(columns={ruleset.value_of(name): "value"}))
-        )
+        name: threshold(name, PopulationTable(buyers.rename(columns={value_name(name): "value"})))
         for name in ruleset.expressions
     }
 

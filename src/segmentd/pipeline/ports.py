@@ -184,12 +184,12 @@ class SegmentPort(FactsPort, Protocol):
     def save_values(self, lease: Lease, values: pd.DataFrame) -> None:
         """Store what store-relative thresholds of a partition are computed from.
 
-        Index ``profile_id``; float64 columns named by ``Ruleset.value_of``, plus ``orders`` and
+        Index ``profile_id``; float64 columns named by ``thresholds.value_name``, plus ``orders`` and
         ``last_order_at`` for breaking ties.
         """
 
     def population(self, name: str) -> Population:
-        """Who has a value of that name (see ``Ruleset.value_of``), as stored now: of a subject the
+        """Who has a value of that name (see ``thresholds.value_name``), as stored now: of a subject the
         profiles with at least one counted order, of a limited segment all that have a value."""
 
     def publish(self, lease: Lease, outcome: Pass, now: datetime) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from segmentd.segmenter.language import And, Expression, Not, Or, Variable
 from segmentd.segmenter.predicates import Bools, Floats
 from segmentd.segmenter.ruleset import Ruleset
 from segmentd.segmenter.standing import Cap, Past, Pinned, Tenure, exclusive, pinned, tenure
-from segmentd.segmenter.thresholds import within
+from segmentd.segmenter.thresholds import value_name, within
 
 Values = pd.DataFrame
 """One row per profile, one column per store-relative value, and what breaks ties."""
@@ -46,12 +46,12 @@ def values(ruleset: Ruleset, frames: Frames, now: datetime) -> Values:
     """What store-relative thresholds are computed from.
 
     Index ``profile_id``; one float64 column for each subject of which there are some, named by
-    ``Ruleset.value_of`` (NaN where missing), plus ``orders`` and ``last_order_at`` (epoch seconds,
+    ``value_name`` (NaN where missing), plus ``orders`` and ``last_order_at`` (epoch seconds,
     NaN without an order).
     """
     partition = _Partition(ruleset, frames, now, {})
     ranked = partition.conditions.ranked
-    subjects = {ruleset.value_of(name): subject for name, subject in ruleset.relatives.items()}
+    subjects = {value_name(name): subject for name, subject in ruleset.relatives.items()}
     columns = {name: ranked(subject) for name, subject in subjects.items()}
     return partition.facts.population(columns)
 

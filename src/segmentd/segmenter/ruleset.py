@@ -25,7 +25,6 @@ from segmentd.segmenter.language import (
 )
 from segmentd.segmenter.spelling import text
 from segmentd.segmenter.standing import PLAIN, Hold, Standing, holds
-from segmentd.segmenter.thresholds import value_name
 from segmentd.segmenter.variables import bind
 from segmentd.segmenter.words import in_order, used, vocabulary
 
@@ -78,10 +77,6 @@ class Ruleset:
     def expressions(self) -> tuple[str, ...]:
         """Names of the store-relative values, e.g. ``TOP 10% amount_spent``; sorted."""
         return tuple(self._relatives)
-
-    def value_of(self, expression: str) -> str:
-        """What the values are called that a store-relative value or a limit's cut is made from."""
-        return value_name(expression)
 
     @property
     def factors(self) -> Mapping[str, frozenset[float]]:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from fractions import Fraction
 
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from segmentd.segmenter.evaluate import values
 from segmentd.segmenter.ruleset import Shop, compile_rules
-from segmentd.segmenter.thresholds import PopulationTable, limit_name, within
+from segmentd.segmenter.thresholds import (
+    PopulationTable,
+    differing,
+    limit_name,
+    value_name,
+    within,
+)
 from segmentd.segmenter.thresholds import moved as moved_of
 from segmentd.segmenter.thresholds import threshold as threshold_of
 from segmenter_oracle.asking import NOW, ask, instant
@@ -232,3 +243,60 @@ def test_multiplied_statistics_touch_those_between_the_multiples() -> None:
     assert moved("MEDIAN x", "10.0", "12.0", table, {-1.0}) == []
     # 0.1 * 30 is a little more than 3 in floats
     assert moved("MEDIAN x", "30.0", "31.0", table, {0.1}) == [3]
+
+
+def test_what_values_are_called() -> None:
+    names = {
+        "TOP 10% amount_spent": "amount_spent",
+        "BOTTOM 33.3% amount_spent": "amount_spent",
+        "PERCENTILE 75 trait.points": "trait.points",
+        "AVERAGE amount_spent": "amount_spent",
+        "AVERAGE -0.5 DEVIATIONS amount_spent": "amount_spent",
+        "MEDIAN AVERAGE EVERY 7d OF orders_placed ()": "AVERAGE EVERY 7d OF orders_placed ()",
+        "LIMIT 5 vip": "LIMIT 5 vip",
+        "FITTED at_risk_days": "",
+    }
+    assert {name: value_name(name) for name in names} == names
+    ruleset = compile_rules(
+        {"a": "amount_spent > 2 * STORE AVERAGE +1 DEVIATIONS", "b": "amount_spent IN TOP 5%"},
+        Shop("UTC", "EUR"),
+    )
+    assert {value_name(name) for name in ruleset.expressions} == {"amount_spent"}
+
+
+@given(
+    st.lists(st.floats(-1e9, 1e9) | st.integers(-3, 3).map(float), min_size=20, max_size=60),
+    st.integers(0, 1000).map(lambda n: n / 10),
+)
+def test_percentiles_and_medians_are_those_of_numpy(spent: list[float], percent: float) -> None:
+    table = population(spent)
+    assert float(threshold(f"PERCENTILE {percent} x", table)) == np.percentile(spent, percent)
+    assert float(threshold("MEDIAN x", table)) == np.median(spent)
+
+
+def test_a_mean_is_rounded_once() -> None:
+    tiny = [1e16, 1.0, -1e16, 0.1, 2.0**-1074]
+    assert threshold("AVERAGE x", population(tiny)) == repr(float(sum(map(Fraction, tiny)) / 5))
+    assert threshold("AVERAGE +1 DEVIATIONS x", population([1e300, -1e300])) == "inf"
+
+
+def test_what_is_too_large_for_a_number_is_no_value() -> None:
+    table = population([math.inf, -math.inf, 1, 3])
+    assert threshold("AVERAGE x", table) == "2.0"
+    assert within(limit_name(2, "vip"), "1.0", table).tolist() == [False, False, True, True]
+
+
+def test_a_zero_has_no_sign() -> None:
+    assert threshold("MEDIAN x", population([-0.0])) == "0.0"
+
+
+def test_differences_are_of_both_sides() -> None:
+    before, after = (
+        np.array([[5, 1, 1, -2], [7, 1, 1, -1]]),
+        np.array([[5, 1, 2, -2], [8, 1, 1, -3]]),
+    )
+    gone, come = differing(before, after)
+    assert set(gone) == {(5, 1, 1, -2), (7, 1, 1, -1)}
+    assert set(come) == {(5, 1, 2, -2), (8, 1, 1, -3)}
+    assert differing(before, before[::-1]) == ([], [])
+    assert differing(before[:0], after[:1]) == ([], [(5, 1, 2, -2)])
