@@ -184,13 +184,16 @@ class SegmentPort(FactsPort, Protocol):
     def save_values(self, lease: Lease, values: pd.DataFrame) -> None:
         """Store what store-relative thresholds of a partition are computed from.
 
-        Index ``profile_id``; float64 columns named by ``thresholds.value_name``, plus ``orders`` and
-        ``last_order_at`` for breaking ties.
+        Index ``profile_id``; float64 columns named by ``thresholds.value_name``, plus ``orders``
+        and ``last_order_at`` for breaking ties.
         """
 
     def population(self, name: str) -> Population:
-        """Who has a value of that name (see ``thresholds.value_name``), as stored now: of a subject the
-        profiles with at least one counted order, of a limited segment all that have a value."""
+        """Who has a value of that name (see ``thresholds.value_name``), as stored now.
+
+        Of a subject the profiles with at least one counted order that have one, of a limited
+        segment all that have one.
+        """
 
     def publish(self, lease: Lease, outcome: Pass, now: datetime) -> tuple[int, int]:
         """Store the outcome of a whole pass in ONE transaction; returns (entered, left).
