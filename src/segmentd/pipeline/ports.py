@@ -188,6 +188,9 @@ class SegmentPort(FactsPort, Protocol):
         and ``last_order_at`` for breaking ties.
         """
 
+    def count_values(self, lease: Lease) -> None:
+        """Count anew what is kept beside the stored values, whatever was wrong with it."""
+
     def population(self, name: str) -> Population:
         """Who has a value of that name (see ``thresholds.value_name``), as stored now.
 

@@ -19,11 +19,11 @@ from typing import TypeVar
 from segmentd.domain.memberships import Cause
 from segmentd.domain.segments import Segment
 from segmentd.pipeline.ports import FactsPort, Lease, Part, Pass, Pending, SegmentPort
-from segmentd.segmenter.evaluate import Values, candidates, evaluate, values
+from segmentd.segmenter.evaluate import Values, candidates, evaluate, joined, values
 from segmentd.segmenter.fitted import HABITS, bound, fit, fitted_before, habits, outdated, refitted
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.ruleset import Ruleset
-from segmentd.segmenter.thresholds import moved, threshold, value_name
+from segmentd.segmenter.thresholds import Population, moved, threshold, value_name
 
 T = TypeVar("T")
 Range = tuple[int, int]
@@ -88,10 +88,10 @@ def segment(
     summary = SegmentSummary(
         0, 0, 0, full=False, edited=sorted(edited), warnings=list(_unknown(segments, found))
     )
-    if not (passing.causes or edited or unfitted or everybody):
-        return summary
     passing.fit(unfitted)
     passing.choose(ruleset.keys if everybody else edited)
+    if not (passing.causes or passing.scope or edited or unfitted):
+        return summary
     passing.place_cuts()
     outcome = Pass(
         passing.decide(),
@@ -253,10 +253,14 @@ class _Passing:
             )
             for found in self._everybody(needs(among), partial(compute, among)):
                 self.store.save_values(self.lease, found)
-        for _, frames in self._picked if names else ():
-            self.store.save_values(self.lease, compute(self.ruleset, frames))
+            if self.whole:
+                self.store.count_values(self.lease)
+        singly = [compute(self.ruleset, frames) for _, frames in self._picked] if names else []
+        if singly:
+            self.store.save_values(self.lease, joined(singly))
+        populations = {value_name(name): self.store.population(value_name(name)) for name in names}
         for name in names:
-            self._cut(name)
+            self._cut(name, populations[value_name(name)])
         self._pick()
 
     def _pick(self) -> None:
@@ -275,8 +279,7 @@ class _Passing:
         """Of what the values of everybody are stored: those behind the cuts of the pass before."""
         return frozenset(map(value_name, self.stored))
 
-    def _cut(self, name: str) -> None:
-        population = self.store.population(value_name(name))
+    def _cut(self, name: str, population: Population) -> None:
         before = self.stored.get(name)
         cut = self.thresholds[name] = threshold(name, population)
         # who uses one that was not there before is decided for everybody

@@ -56,6 +56,11 @@ def values(ruleset: Ruleset, frames: Frames, now: datetime) -> Values:
     return partition.facts.population(columns)
 
 
+def joined(parts: Sequence[Values]) -> Values:
+    """The values of several partitions together."""
+    return pd.concat(parts) if len(parts) > 1 else parts[0]
+
+
 def candidates(
     ruleset: Ruleset, frames: Frames, now: datetime, thresholds: Mapping[str, str]
 ) -> Values:

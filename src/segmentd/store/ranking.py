@@ -71,6 +71,20 @@ class Ranking:
             ],
         )
 
+    def size(self) -> int:
+        """How many are in all steps together."""
+        return sum(self._steps().values())
+
+    def count_anew(self, profiles: int) -> None:
+        """Make the steps from the rows alone, of which there are so many."""
+        self._bulk.execute("DELETE FROM relative_steps WHERE subject_id = ?", self._subject_id)
+        steps = self._divided([(LOWEST, profiles)])
+        self._bulk.insert(
+            "relative_steps",
+            ("subject_id", *Place._fields, "profiles"),
+            [(self._subject_id, *place, count) for place, count in steps],
+        )
+
     def _steps(self) -> Steps:
         rows = self._bulk.tuples(STEPS, self._subject_id)
         return {Place(*place): profiles for *place, profiles in rows}

@@ -8,6 +8,7 @@ large one, and nothing is remembered that another process could make wrong.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from fractions import Fraction
 from functools import cached_property
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 _TABLES = ("relative_values", "relative_steps", "relative_subjects")
 _TIES = ["orders", "last_order_at"]
+_VALUES = "SELECT value FROM relative_values WHERE subject_id = ?"
+_ROUNDED = "SELECT count(*), coalesce(sum(value), 0) FROM relative_values WHERE subject_id = ?"
+_SUMS = "UPDATE relative_subjects SET profiles = ?, total = ?, squares = ? WHERE subject_id = ?"
 
 
 class StoredPopulation:
@@ -137,6 +141,25 @@ def remove_values(bulk: Bulk, profile_ids: Sequence[int]) -> None:
     _write(bulk, [_Change(subjects[subject_id], left, []) for subject_id, left in gone.items()])
 
 
+def count_values(bulk: Bulk) -> None:
+    """Count anew what is kept beside the rows where the rows give something else, without those of
+    who is gone."""
+    bulk.execute(
+        "DELETE FROM relative_values WHERE profile_id NOT IN "
+        "(SELECT profile_id FROM profiles WHERE gone_at IS NULL)"
+    )
+    for subject in _subjects(bulk).values():
+        ranking = Ranking(bulk, subject.subject_id)
+        # a rounded sum of everybody takes a hundredth of the time of an exact one
+        ((profiles, total),) = bulk.tuples(_ROUNDED, subject.subject_id)
+        counted = (subject.profiles, ranking.size()) == (profiles, profiles)
+        if not counted or not math.isclose(total, float(subject.total), rel_tol=1e-9):
+            rows = bulk.tuples(_VALUES, subject.subject_id)
+            sums = (str(sum_) for sum_ in exact_sums(value for (value,) in rows))
+            bulk.execute_many(_SUMS, [(profiles, *sums, subject.subject_id)])
+            ranking.count_anew(profiles)
+
+
 def keep_values(bulk: Bulk, names: Collection[str]) -> None:
     """Forget all subjects but these."""
     for name, subject in _subjects(bulk).items():
@@ -212,7 +235,4 @@ def _write(bulk: Bulk, changes: Iterable[_Change]) -> None:
     write("relative_values", ("profile_id", "subject_id", *Place._fields), sorted(rows))
     for change in changes:
         Ranking(bulk, change.subject.subject_id).count(change.gone, change.come)
-    bulk.execute_many(
-        "UPDATE relative_subjects SET profiles = ?, total = ?, squares = ? WHERE subject_id = ?",
-        [change.sums() for change in changes],
-    )
+    bulk.execute_many(_SUMS, [change.sums() for change in changes])

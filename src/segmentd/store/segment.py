@@ -179,6 +179,13 @@ class SegmentStore:
         with self._database.write(lease) as connection:
             save_values(Bulk(connection, sqlite=self._database.sqlite), values)
 
+    def count_values(self, lease: Lease) -> None:
+        """Count anew what is kept beside the stored values."""
+        from segmentd.store.relative import count_values
+
+        with self._database.write(lease) as connection:
+            count_values(Bulk(connection, sqlite=self._database.sqlite))
+
     def population(self, name: str) -> Population:
         """Who has a value of that name."""
         from segmentd.store.relative import StoredPopulation

@@ -138,3 +138,12 @@ def test_a_segment_that_is_taken_away_takes_nobody_elses_time(world: Watched) ->
     summary = world.run()
     assert (summary.left, summary.evaluated, world.read) == (4, 0, [])
     assert world.members("recent") == []
+
+
+def test_cuts_that_an_older_version_did_not_keep_are_placed_at_once(world: Watched) -> None:
+    world.segments = [RICH, Segment("above", "Above", "amount_spent > STORE AVERAGE")]
+    world.run()
+    with world.store._database.write() as connection:
+        connection.exec_driver_sql("UPDATE thresholds SET current = 0")
+    world.run()
+    assert world.store.thresholds() == {"AVERAGE amount_spent": "3500.0"}

@@ -280,6 +280,32 @@ def test_who_was_merged_away_counts_no_more(store: Store, shop: Shop, ids: list[
     assert store.population(SPENT).sums() == (Fraction(2), Fraction(4))
 
 
+def test_counting_anew_mends_what_was_changed_by_hand(store: Store, ids: list[int]) -> None:
+    lease = lease_of(store)
+    store.save_values(lease, table(dict(zip(ids, [(1.0, 1.0, 9.0)] * 3, strict=True))))
+    with store._database.write() as connection:
+        connection.exec_driver_sql(
+            f"UPDATE relative_values SET value = 5 WHERE earlier = -{ids[0]}"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO relative_values (profile_id, subject_id, value, orders, last_order_at, "
+            "earlier) SELECT 999, subject_id, 7, 1, 9, -999 FROM relative_subjects"
+        )
+    store.count_values(lease)
+    found = store.population(SPENT)
+    assert (found.count(), found.sums()) == (3, (Fraction(7), Fraction(27)))
+    assert [place.value for place in found.at([1, 2, 3])] == [5.0, 1.0, 1.0]
+
+
+def test_counting_anew_changes_nothing_that_is_right(store: Store, ids: list[int]) -> None:
+    lease = lease_of(store)
+    store.save_values(lease, table(dict.fromkeys(ids, (1 / 3, 1.0, 9.0))))
+    queries = ("SELECT * FROM relative_subjects", "SELECT * FROM relative_steps")
+    before = [rows(store, query) for query in queries]
+    store.count_values(lease)
+    assert [rows(store, query) for query in queries] == before
+
+
 def test_values_that_nothing_asks_for_any_more_go(store: Store, ids: list[int]) -> None:
     lease = lease_of(store)
     people = dict.fromkeys(ids, (1.0, 1.0, 9.0))
