@@ -132,9 +132,7 @@ class Ruleset:
 
     def thresholds(self, key: str) -> frozenset[str]:
         """Names of the store-relative values and of the cut that one segment is decided by."""
-        relatives = (each.name for leaf in self._leaves(key) for each in demands.relatives(leaf))
-        cap = self.standing(key).cap
-        return frozenset(relatives).union(() if cap is None else (cap.name(key),))
+        return self._thresholds[key]
 
     def standing(self, key: str) -> Standing:
         """How a segment departs from its rule."""
@@ -178,6 +176,8 @@ class Ruleset:
     def depending(self, keys: Iterable[str]) -> frozenset[str]:
         """These segments and all that depend on them."""
         chosen = frozenset(keys)
+        if not chosen:
+            return chosen
         return chosen | {key for key in self.rules if self.reached([key]) & chosen}
 
     def affected(self, keys: Iterable[str]) -> frozenset[str]:
@@ -222,16 +222,17 @@ class Ruleset:
 
     def terms(self, key: str) -> str:
         """All that decides about a segment beside its own settings; see ``Segment.terms``."""
-        trees = [text(tree) for tree in self.trees(key)]
-        return repr((*dataclasses.astuple(self.shop), *trees, self.standing(key).rivals))
+        return self._terms[key]
 
     def bound(self, fitted: Mapping[str, Operand]) -> Ruleset:
         """With values for the variables that are fitted to the store.
 
         What uses one that is not among them holds for nobody.
         """
+        if not self.fitted:
+            return self
         rules, standings = dict(self.rules), dict(self.standings)
-        for key in self.rules if self.fitted else ():
+        for key in self.rules:
             if any(used(tree) for tree in self.trees(key)):
                 rules[key], standings[key] = self._bound(key, fitted)
         return dataclasses.replace(self, rules=rules, standings=standings)
@@ -239,8 +240,9 @@ class Ruleset:
     def pinning(self, found: Mapping[str, Sequence[int]]) -> Ruleset:
         """With the pins on these customers, of whom the profiles are given."""
         zone = self.shop.time_zone
-        held = {key: holds(each.pins, found, zone) for key, each in self.standings.items()}
-        return dataclasses.replace(self, held={key: each for key, each in held.items() if each})
+        each = {key: holds(each.pins, found, zone) for key, each in self.standings.items()}
+        held = {key: holds_ for key, holds_ in each.items() if holds_}
+        return self if held == self.held else dataclasses.replace(self, held=held)
 
     def _leaves(self, key: str) -> Iterator[Leaf]:
         yield from leaves(self.rules[key])
@@ -254,6 +256,23 @@ class Ruleset:
         for relative in (each for leaf in self.leaves for each in demands.relatives(leaf)):
             found.setdefault(relative.name, []).append(relative)
         return {name: found[name] for name in sorted(found)}
+
+    @cached_property
+    def _thresholds(self) -> Mapping[str, frozenset[str]]:
+        found = {}
+        for key in self.rules:
+            relatives = {r.name for leaf in self._leaves(key) for r in demands.relatives(leaf)}
+            cap = self.standing(key).cap
+            found[key] = frozenset(relatives if cap is None else {*relatives, cap.name(key)})
+        return found
+
+    @cached_property
+    def _terms(self) -> Mapping[str, str]:
+        shop = dataclasses.astuple(self.shop)
+        return {
+            key: repr((*shop, *map(text, self.trees(key)), self.standing(key).rivals))
+            for key in self.rules
+        }
 
     def _bound(self, key: str, fitted: Mapping[str, Operand]) -> tuple[Expression, Standing]:
         def put(tree: Expression) -> Expression:
