@@ -99,6 +99,7 @@ class Cycles:
                 facts["stopped"] = self.stopping.is_set() or None
                 shown = {key: value for key, value in facts.items() if value is not None}
                 _log.info("cycle", duration_ms=round(seconds * 1000), **shown)
+                self.app.rest()
 
     def _pull(self, name: str, facts: dict[str, Any]) -> None:
         outcome = self.app.pull([name])

@@ -78,9 +78,13 @@ class Workers:
 
 
 def _begin(url: str) -> None:
+    import pandas as pd
+
     from segmentd.store.arrow import RangeFacts
 
     global _facts
+    # what comes back is read by a process that may have no pyarrow (see cli.run)
+    pd.set_option("mode.string_storage", "python")
     # Ctrl-C reaches the whole group; the main process ends its workers itself
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -39,6 +39,11 @@ class Store(LeaseStore, WaitingStore, PullStore, SegmentStore, PushStore, ReadSt
         finally:
             other._end_workers()
 
+    def rest(self) -> None:
+        """Let go of idle connections with their caches, of which SQLite's hold 64 MB each; the next
+        question opens another one."""
+        self._database.engine.dispose()
+
     def close(self) -> None:
         """Let go of the database and of worker processes."""
         self._end_workers()

@@ -196,3 +196,9 @@ def test_figures_of_a_cycle_reach_the_metrics(bench: Bench) -> None:
     lag = bench.metric('segmentd_cursor_lag_seconds{connector="shop",stream="orders"}')
     assert lag is not None
     assert lag < 60
+
+
+def test_after_a_cycle_no_connection_keeps_its_cache(bench: Bench) -> None:
+    bench.cycles.source("shop")
+    assert "Connections in pool: 0" in bench.app.store._database.engine.pool.status()
+    assert bench.app.store.waiting(bench.app.store.now()).leases

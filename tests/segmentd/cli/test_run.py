@@ -53,6 +53,8 @@ def test_the_first_cycle_is_at_once_and_the_end_is_orderly(made: World) -> None:
     assert made.shop.tags() == {"1": {"Big spender"}, "2": {"Big spender"}, "3": set()}
     assert made.lists.members() == {"Big spender": {"c1@shopper.example", "c2@shopper.example"}}
     _probes(url)
+    # a quarter of its memory, which only workers need
+    assert "arrow" not in Path(f"/proc/{daemon.pid}/maps").read_text()
     code, seconds = daemon.end()
     assert code == 0
     assert seconds < 10

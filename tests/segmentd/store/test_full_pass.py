@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
@@ -92,3 +93,47 @@ def test_workers_end_when_the_main_process_is_killed(file_url: str) -> None:
         ended, _, _ = select.select([worker], [], [], 60)
         assert ended == [worker]
         os.close(worker)
+
+
+WITHOUT_ARROW = """
+import sys
+if __name__ == "__main__":  # and not in the workers, which import this file
+    sys.modules["pyarrow"] = None
+from functools import partial
+from segmentd.segmenter.evaluate import evaluate, values
+from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.store import open_store
+from shop_in_store import NOW
+
+def main():
+    rules = compile_rules(
+        {"many": "number_of_orders >= 2", "above": "amount_spent > STORE AVERAGE"},
+        Shop("Europe/Berlin", "EUR"),
+    )
+    known = {"AVERAGE amount_spent": "1000"}
+    with open_store(sys.argv[1]) as store:
+        decide = partial(evaluate, rules, now=NOW, thresholds=known)
+        for work in partial(values, rules, now=NOW), decide:
+            parts = list(store.full_pass(store.ranges(4), rules.needs, work))
+    print(sum(int(part.members["many"].sum()) for part in parts))
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_what_workers_give_back_needs_no_pyarrow_here(file_url: str, tmp_path: Path) -> None:
+    with open_store(file_url) as store:
+        fill(Shop(store))
+    # a file: workers import the main module
+    program = tmp_path / "program.py"
+    program.write_text(WITHOUT_ARROW)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    found = subprocess.run(
+        [sys.executable, str(program), file_url],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert (found.stdout, found.stderr) == ("5\n", "")
