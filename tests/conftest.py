@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,37 @@ from databases import PostgresServer, postgres_server
 
 # what is started behind a shell's & ignores Ctrl-C, and so would every process that a test starts
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+_COVERAGE = "COVERAGE_PROCESS_CONFIG"
+"""What makes coverage measure a process."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name our marks."""
+    config.addinivalue_line(
+        "markers",
+        "unmeasured: repeats at length what other tests run too, and is run without coverage, "
+        "which would take as long again",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let coverage look away from tests that are marked so, and from what they start."""
+    if item.get_closest_marker("unmeasured") is None:
+        return (yield)
+    here, in_threads = sys.gettrace(), threading.gettrace()
+    config = os.environ.pop(_COVERAGE, None)
+    sys.settrace(None)
+    threading.settrace(None)  # as it was before anybody traced
+    try:
+        return (yield)
+    finally:
+        if config is not None:
+            os.environ[_COVERAGE] = config
+        threading.settrace(in_threads)
+        sys.settrace(here)
 
 
 @pytest.fixture(scope="session")

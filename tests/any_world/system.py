@@ -119,6 +119,8 @@ class System:
 
     def cycle(self, crashes: tuple[int, ...]) -> None:
         """Pull, segment and push; ended at some commits, and begun again each time."""
+        # what happened in the last second of a window is read again by the next one
+        self.shop.tick(1)
         for at in (*crashes, None):
             self.fuse.set(at)
             try:

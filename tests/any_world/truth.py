@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from any_world.pool import Rules
 from any_world.shop import ZONE, WorldShop
 from segmentd.domain import records
-from segmentd.domain.segments import Segment
+from segmentd.domain.segments import Pin, Segment
 from segmentd.segmenter.language import Condition, Subject
 from segmenter_oracle.days import World
 from segmenter_oracle.deciding import Decided, parsed
@@ -85,6 +85,8 @@ _REFUNDS = """SELECT r.order_id, r.created_at, r.amount FROM refunds r
 JOIN orders o ON o.order_id = r.order_id AND o.profile_id = r.profile_id
 WHERE o.gone_at IS NULL AND r.profile_id IN (SELECT profile_id FROM profiles WHERE gone_at IS NULL)
 """
+_MEANT = """SELECT p.source, p.customer_id FROM customers c JOIN profiles p
+ON p.profile_id = c.profile_id WHERE c.gone_at IS NULL AND lower(c.email) = ?"""
 _LAPSING = "SELECT profile_id, segment, lapsing_at FROM memberships"
 _CHANGES = "SELECT profile_id, segment, entered, at FROM membership_changes ORDER BY change_id"
 
@@ -116,10 +118,21 @@ class Judge:
         query = "SELECT expression, threshold FROM thresholds WHERE current = 1"
         self.thresholds = dict(connection.execute(query).fetchall())
         self.world = World(int(shop.now.timestamp()), ZoneInfo(ZONE), self.thresholds)
-        self.segments = [_fitted(each, self.thresholds) for each in rules.segments]
+        self.segments = [
+            dataclasses.replace(_fitted(each, self.thresholds), pins=tuple(self._pins(each)))
+            for each in rules.segments
+        ]
         self.decided = {
             one.id: Decided(self.segments, rules.sets, one, self.world) for one in self.people
         }
+
+    def _pins(self, segment: Segment) -> Iterator[Pin]:
+        """With ids for addresses: one under which somebody bought before having an account means
+        that person for good."""
+        for pin in segment.pins:
+            yield pin
+            for source, account in self.connection.execute(_MEANT, (pin.customer,)):
+                yield dataclasses.replace(pin, customer=f"{source}:{account}")
 
     def wrong(self) -> list[str]:
         """Sentences about all that is not as it must be."""

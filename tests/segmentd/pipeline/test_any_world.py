@@ -19,9 +19,11 @@ from any_world.system import Files
 from journeys.story import memory_folder
 from segmentd.segmenter import thresholds
 
-EXAMPLES = int(os.environ.get("WORLD_EXAMPLES", "200"))
+pytestmark = pytest.mark.unmeasured
+
+EXAMPLES = int(os.environ.get("WORLD_EXAMPLES", "2000"))
 SHARDS = 20
-STEPS = 5
+STEPS = 4
 FEW = 3
 
 
