@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -19,12 +19,15 @@ from segmentd.cli.standings import Standings
 from segmentd.domain.errors import LockedError, SafetyStop, SegmentdError, Stopping
 from segmentd.pipeline.push import PushSummary
 from segmentd.sdk.contract import Action
+from segmentd.store.waiting import Verified
 from segmentd.web.metrics import Metrics
 
 _log = structlog.get_logger("segmentd.run")
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 _COUNT_SECONDS = 600.0
+_WEEK = timedelta(days=6, hours=12)
+"""Less than seven days by half of one: nights differ in when exactly it begins."""
 
 
 @dataclass
@@ -64,6 +67,41 @@ class Cycles:
         """Segment and push what became due with time."""
         with self._cycle("due") as facts:
             self._deliver(facts)
+
+    def verify(self) -> None:
+        """Compute everything anew, unless a daemon did this week, and tell where the store differs.
+
+        Reads only: pulls, passes and pushes go on beside it.
+        """
+        before = self.app.store.verified()
+        if before is not None and self.app.clock() - before.at < _WEEK:
+            return
+        with self._cycle("verify") as facts:
+            try:
+                with self.app.lease("verify") as held:
+                    found = self.app.verify()
+                    if not found.insufficient_data:
+                        verified = Verified(found.now, found.differences)
+                        self.app.store.save_verified(held.lease, verified)
+            except LockedError:
+                facts["busy"] = ["verify"]
+                return
+            facts.update(profiles=found.profiles, differences=found.differences)
+            facts["insufficient_data"] = found.insufficient_data or None
+        if not found.same:
+            _log.error(
+                "store_differs",
+                differences=found.differences,
+                of=sorted({each.of or each.what for each in found.differing}),
+                hint="segmentd verify",
+            )
+
+    def note_verified(self) -> Verified | None:
+        """What the last verification found, whoever made it; brings the metrics up to date."""
+        verified = self.app.store.verified()
+        if verified is not None:
+            self.metrics.verified(verified.at, verified.differences)
+        return verified
 
     def leave(self, name: str) -> None:
         """Do not read a source now: another process did, in its turn."""
@@ -206,6 +244,7 @@ class Cycles:
         for segment in state.segments:
             self.metrics.members(segment.segment, segment.size)
         self.metrics.quarantined(state.rejected)
+        self.note_verified()
 
     def _count_held(self, name: str) -> None:
         for plan in self.app.plan([name]).done:

@@ -34,6 +34,9 @@ _log = structlog.get_logger("segmentd.run")
 GRACE = 7.0
 """Seconds that the batch in flight has to end; with the rest the process ends within 10."""
 LOOK = "look"
+VERIFY = "verify"
+_NIGHT = "17 3 * * *"
+"""When to verify, by the shop's clocks: each night, if it was not done this week."""
 _BEAT = 1.0
 _DUE_AT_LEAST = timedelta(hours=1)
 _LOOK_AT_LEAST = timedelta(seconds=15)
@@ -103,6 +106,8 @@ class Daemon:
         self._scheduler.add(DUE, self._due, Every(_DUE_AT_LEAST), self._begun)
         often = min(_LOOK_AT_LEAST, self._app.config.lease / BEATS)
         self._scheduler.add(LOOK, self._watch.look, Every(often), self._begun)
+        night = Cron(_NIGHT, self._app.shop().time_zone)
+        self._scheduler.add(VERIFY, self._cycles.verify, night, self._begun)
         self._scheduler.start()
         self._health.phase = Phase.RUNNING
         _log.info("started", version=__version__, sources=len(self._app.config.sources))
@@ -123,16 +128,20 @@ class Daemon:
             "next_runs": self._scheduler.next_runs(),
             "skipped_runs": dict(self._scheduler.skipped),
             "lease": self._tenure.name,
-            "store": self._store_status(),
+            **self._store_status(),
         }
 
     def _store_status(self) -> Mapping[str, object]:
+        store = self._app.store
         try:
-            status = self._app.store.status()
+            # without the refused records: their reasons may quote what the platform sent
+            status = asdict(replace(store.status(), rejections=[]))
+            verified = self._cycles.note_verified()
         except SegmentdError as error:
-            return {"error": type(error).__name__}
-        # without the refused records: their reasons may quote what the platform sent
-        return asdict(replace(status, rejections=[]))
+            return {"store": {"error": type(error).__name__}}
+        finally:
+            store.rest()
+        return {"store": status, "verified": asdict(verified) if verified else None}
 
     def _loop(self, signals: Signals, load: Callable[[], Config]) -> None:
         while True:

@@ -98,6 +98,12 @@ class Verification:
     """Entries of the ledger by destinations that are configured no more; no fault."""
 
     @property
+    def differences(self) -> int:
+        """How many things are stored otherwise than a fresh computation makes them."""
+        stray = sum(len(held.strays) for held in self.ledger)
+        return sum(each.count for each in self.differing) + len(self.moved) + stray
+
+    @property
     def same(self) -> bool:
         """Whether the store is what a fresh computation makes of it."""
-        return not (self.differing or self.moved or any(held.strays for held in self.ledger))
+        return self.differences == 0

@@ -6,10 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from segmentd.pipeline.ports import Lease
 from segmentd.store.bulk import Bulk
 from segmentd.store.engine import Database
 from segmentd.store.leases import is_over
-from segmentd.store.types import moment
+from segmentd.store.types import epoch, from_epoch, moment
+
+VERIFIED_AT = "verified_at"
+"""Counter that holds when a daemon last verified the store, as epoch seconds."""
+DIFFERENCES = "verify_differences"
+"""Counter that holds how much it found to differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,14 @@ class Waiting:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """When a daemon last computed everything anew, and how much was stored otherwise."""
+
+    at: datetime
+    differences: int
+
+
 class WaitingStore:
     """A look at the store for whoever decides what to do next."""
 
@@ -64,6 +78,22 @@ class WaitingStore:
                 for name, holder, epoch, since, expires in rows
             },
         )
+
+    def verified(self) -> Verified | None:
+        """The last time, by whichever daemon; None: never."""
+        with self._database.read() as connection:
+            rows = Bulk(connection, sqlite=self._database.sqlite).rows(
+                "SELECT name, value FROM counters WHERE name IN (?, ?)", VERIFIED_AT, DIFFERENCES
+            )
+        found = {name: int(value) for name, value in rows}
+        return Verified(from_epoch(found[VERIFIED_AT]), found[DIFFERENCES]) if found else None
+
+    def save_verified(self, lease: Lease, verified: Verified) -> None:
+        """Keep the last time."""
+        values = [(VERIFIED_AT, epoch(verified.at)), (DIFFERENCES, verified.differences)]
+        with self._database.write(lease) as connection:
+            bulk = Bulk(connection, sqlite=self._database.sqlite)
+            bulk.upsert("counters", ("name", "value"), values)
 
     def watermarks(self, source: str) -> dict[str, datetime]:
         """Stream → up to when everything that changed is stored, of those read at least once."""

@@ -57,6 +57,12 @@ class Metrics:
         )
         self._members = self._gauge("members", "Members of a segment", "segment")
         self._epoch = self._gauge("lock_epoch", "How often the daemon's lease changed hands")
+        self._verified_at = self._gauge(
+            "verified_timestamp_seconds", "When everything was last computed anew and compared"
+        )
+        self._differences = self._gauge(
+            "verify_differences", "What was stored otherwise than it was computed then"
+        )
         self._reloads = self._counter("reloads", "Reloads of the configuration", "result")
 
     def render(self) -> bytes:
@@ -122,6 +128,11 @@ class Metrics:
     def lock_epoch(self, epoch: int) -> None:
         """The epoch of the daemon's own lease."""
         self._epoch.set(epoch)
+
+    def verified(self, at: datetime, differences: int) -> None:
+        """The store was last compared with a fresh computation."""
+        self._verified_at.set(at.timestamp())
+        self._differences.set(differences)
 
     def reloaded(self, *, well: bool) -> None:
         """The configuration was read again."""

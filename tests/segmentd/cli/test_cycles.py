@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -202,3 +203,47 @@ def test_after_a_cycle_no_connection_keeps_its_cache(bench: Bench) -> None:
     bench.cycles.source("shop")
     assert "Connections in pool: 0" in bench.app.store._database.engine.pool.status()
     assert bench.app.store.waiting(bench.app.store.now()).leases
+
+
+def spoil(bench: Bench) -> None:
+    """Spoil what is stored, as a fault of ours would."""
+    with bench.app.store._database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM memberships WHERE profile_id = 1")
+
+
+def test_a_verification_tells_what_differs_and_is_kept(bench: Bench) -> None:
+    bench.cycles.source("shop")
+    bench.cycles.verify()
+    first = bench.app.store.verified()
+    assert first is not None
+    assert first.differences == 0
+    spoil(bench)
+    week = bench.app.clock() + timedelta(days=7)
+    bench.cycles.app = replace(bench.app, clock=lambda: week)
+    with capture_logs() as lines:
+        bench.cycles.verify()
+    told = [line for line in lines if line["event"] == "store_differs"]
+    assert [(line["differences"], line["of"]) for line in told] == [(1, ["spender"])]
+    assert "shopper.example" not in str(lines)
+    bench.cycles.note_verified()
+    assert bench.metric("segmentd_verify_differences") == 1
+    assert bench.metric("segmentd_verified_timestamp_seconds") == int(week.timestamp())
+
+
+def test_it_is_verified_once_a_week_whoever_does_it(bench: Bench) -> None:
+    bench.cycles.source("shop")
+    with bench.app.lease("verify"), capture_logs() as lines:
+        busy = Cycles(replace(bench.app, patience=timedelta()), Metrics(), bench.stopping)
+        busy.verify()
+    assert [line["busy"] for line in lines] == [["verify"]]
+    bench.cycles.verify()
+    with capture_logs() as lines:
+        bench.cycles.verify()
+        Cycles(bench.app, Metrics(), bench.stopping).verify()
+    assert lines == []
+
+
+def test_before_the_first_import_is_complete_there_is_nothing_to_verify(bench: Bench) -> None:
+    bench.cycles.verify()
+    assert bench.app.store.verified() is None
+    assert bench.cycles.note_verified() is None
