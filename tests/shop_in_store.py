@@ -15,7 +15,7 @@ from segmentd.pipeline.ports import Lease, Saved
 from segmentd.sdk.contract import Rejection, ShopInfo
 from segmentd.segmenter.frames import Frames
 from segmentd.store import Store
-from segmentd.store.engine import parse_url
+from segmentd.store.engine import adbc_address, parse_url
 from segmentd.store.tables import CursorRow
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -126,7 +126,7 @@ def read_range(url: str, low: int, high: int, needs: frozenset[str]) -> Frames:
     """What a worker process reads; to be called in a process of its own only (``store.arrow``)."""
     from segmentd.store.arrow import RangeFacts
 
-    facts = RangeFacts(parse_url(url))
+    facts = RangeFacts(adbc_address(parse_url(url)))
     try:
         return facts.read(low, high, needs)
     finally:

@@ -9,9 +9,7 @@ still holds it (measured: performance.md, section 7).
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,9 +29,6 @@ from segmentd.store.facts import (
     stored_columns,
 )
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
-
 _MISSING = {Kind.TEXT: "''", Kind.REAL: "9e999"}
 """What stands for a missing value on SQLite: an empty text, and infinity."""
 
@@ -41,9 +36,10 @@ _MISSING = {Kind.TEXT: "''", Kind.REAL: "9e999"}
 class RangeFacts:
     """A read-only connection of its own; ``close`` ends it."""
 
-    def __init__(self, url: URL) -> None:
-        self._sqlite = url.drivername == "sqlite"
-        self._connection = _sqlite(Path(str(url.database))) if self._sqlite else _postgres(url)
+    def __init__(self, address: str) -> None:
+        """``address``: see ``engine.adbc_address``."""
+        self._sqlite = address.startswith("file:")
+        self._connection = _sqlite(address) if self._sqlite else _postgres(address)
 
     def read(self, low: int, high: int, needs: frozenset[str]) -> Frames:
         """All facts of the profiles ``low`` to ``high`` inclusive, of one state of the store."""
@@ -105,17 +101,16 @@ class RangeFacts:
         return expression
 
 
-def _sqlite(path: Path) -> Any:
+def _sqlite(address: str) -> Any:
     from adbc_driver_sqlite import dbapi
 
-    return dbapi.connect(f"file:{quote(str(path.absolute()))}?mode=ro")
+    return dbapi.connect(address)
 
 
-def _postgres(url: URL) -> Any:
+def _postgres(address: str) -> Any:
     from adbc_driver_postgresql import dbapi
 
-    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = dbapi.connect(plain)
+    connection = dbapi.connect(address)
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL "
                        "REPEATABLE READ, READ ONLY")  # fmt: skip

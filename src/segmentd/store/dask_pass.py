@@ -133,10 +133,11 @@ def _threads(client: distributed.Client, scheduler: str) -> int:
 def _work(url: Secret, each: Range, needs: frozenset[str], work: Callable[[Frames], T]) -> T:
     """Runs in a worker, whose threads cannot share a connection."""
     from segmentd.store.arrow import RangeFacts
+    from segmentd.store.engine import adbc_address
 
     address = make_url(url.reveal())
     try:
-        facts = RangeFacts(address)
+        facts = RangeFacts(adbc_address(address))
     except Exception as error:
         raise TransientError(
             f"a Dask worker cannot reach the database {address.database} at "

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, bindparam, create_engine, event, select
 from sqlalchemy.engine import URL, make_url
@@ -59,6 +60,13 @@ def parse_url(url: str) -> URL:
         "store.url must be sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE, "
         f"not {parsed.render_as_string(hide_password=True)}"
     )
+
+
+def adbc_address(url: URL) -> str:
+    """The database as ADBC calls it, a SQLite file for reading only; a worker needs no more."""
+    if url.drivername == "sqlite":
+        return f"file:{quote(str(Path(str(url.database)).absolute()))}?mode=ro"
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 class Database:

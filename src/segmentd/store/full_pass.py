@@ -16,8 +16,6 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy.engine import URL, make_url
-
 from segmentd.domain.errors import TransientError
 
 if TYPE_CHECKING:
@@ -35,8 +33,9 @@ class Workers:
     """Worker processes, started when first needed and kept until ``close``: a pass looks
     at everybody twice or more, and starting them takes as long as a hundred thousand profiles."""
 
-    def __init__(self, url: URL) -> None:
-        self._url = url
+    def __init__(self, address: str) -> None:
+        """``address``: see ``engine.adbc_address``."""
+        self._address = address
         self._executor: ProcessPoolExecutor | None = None
 
     def over(
@@ -72,12 +71,12 @@ class Workers:
                 count,
                 mp_context=multiprocessing.get_context("spawn"),
                 initializer=_begin,
-                initargs=(self._url.render_as_string(hide_password=False),),
+                initargs=(self._address,),
             )
         return self._executor
 
 
-def _begin(url: str) -> None:
+def _begin(address: str) -> None:
     import pandas as pd
 
     from segmentd.store.arrow import RangeFacts
@@ -88,7 +87,7 @@ def _begin(url: str) -> None:
     # Ctrl-C reaches the whole group; the main process ends its workers itself
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _facts = RangeFacts(make_url(url))
+    _facts = RangeFacts(address)
 
 
 def _end_with_parent() -> None:

@@ -10,7 +10,7 @@ from segmentd.domain.identity import email_key
 from segmentd.domain.memberships import Cause
 from segmentd.pipeline.ports import Lease, Pass, Pending
 from segmentd.store.bulk import Bulk
-from segmentd.store.engine import Database
+from segmentd.store.engine import Database, adbc_address
 from segmentd.store.types import from_epoch
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class SegmentStore:
             return DaskWorkers(self._database.url, self._scheduler)
         from segmentd.store.full_pass import Workers
 
-        return Workers(self._database.url)
+        return Workers(adbc_address(self._database.url))
 
     def versions(self) -> dict[str, str]:
         """Segment → version of the rule that the stored memberships were made with."""

@@ -46,10 +46,12 @@ def test_workers_find_what_this_process_finds(shop: Shop, store: Store) -> None:
     collect = partial(values, RULES, now=NOW)
     found = list(ask(store, 4, collect))
     assert len(found) == len(store.ranges(4)) == 3
-    assert_frame_equal(pd.concat(found), collect(frames))
+    # their texts are no Arrow texts: this process may have no pyarrow
+    assert_frame_equal(pd.concat(found), collect(frames), check_column_type=False)
     decide = partial(evaluate, RULES, now=NOW, thresholds={"AVERAGE amount_spent": "1000"})
     parts = list(ask(store, 4, decide))
-    assert_frame_equal(pd.concat([part.members for part in parts]), decide(frames).members)
+    members = pd.concat([part.members for part in parts])
+    assert_frame_equal(members, decide(frames).members, check_column_type=False)
     assert_series_equal(pd.concat([part.due for part in parts]), decide(frames).due)
     store.close()
 
