@@ -9,6 +9,8 @@ import pytest
 
 from fuzz.texts import Texts, attempt
 
+pytestmark = pytest.mark.unmeasured
+
 
 @pytest.mark.parametrize("seed", range(10))
 def test_any_text_is_a_rule_or_refused_with_its_place(seed: int) -> None:

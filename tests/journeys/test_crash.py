@@ -11,6 +11,8 @@ from journeys.crash import Kill
 from journeys.planted import BUGS
 from journeys.story import Story, sample
 
+pytestmark = pytest.mark.unmeasured
+
 
 def test_the_story_has_enough_to_lose(story: Story) -> None:
     """Entries and exits at each platform, and at least three pages of each stream of each shop."""

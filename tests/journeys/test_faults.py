@@ -9,10 +9,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import pytest
+
 from journeys.stores import PostgresDatabase, SqliteFile
 from journeys.story import Story
 from segmentd.sdk.testing.faults import DropConnection, Handler
 from segmentd.sdk.testing.sandbox import Request, Response
+
+pytestmark = pytest.mark.unmeasured
 
 TEMPORARY = 5
 TERMINATED = 143

@@ -32,6 +32,8 @@ from segmentd.segmenter.ruleset import Shop, compile_segments
 from segmentd.store import Store, open_store
 from segmentd_shopify.sandbox import ShopifySandbox
 
+pytestmark = pytest.mark.unmeasured
+
 TTL = timedelta(days=1)
 HALF = timedelta(days=14)
 LONG_AGO = instant("1990-01-01")

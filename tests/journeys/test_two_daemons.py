@@ -21,6 +21,8 @@ from segmentd.sdk.testing.memory import MemoryShop
 from segmentd.sdk.testing.sandbox import Request, Response
 from segmentd.store import open_store
 
+pytestmark = pytest.mark.unmeasured
+
 LEASE = 4.0
 """Seconds; as users set it, only shorter than the default."""
 NEWCOMERS = range(4, 10)

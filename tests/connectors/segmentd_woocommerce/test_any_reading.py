@@ -28,6 +28,8 @@ from segmentd_woocommerce.paging import Changes, Place, Sweep, SweepPlace, place
 from segmentd_woocommerce.sandbox import WooCommerceSandbox
 from segmentd_woocommerce.settings import WooCommerceSettings
 
+pytestmark = pytest.mark.unmeasured
+
 START = datetime(2026, 11, 1, tzinfo=UTC)
 UNTIL = START + timedelta(days=30)
 MOST_IN_A_ROW = 5

@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from segmentd.cli.exits import Exit
+
+pytestmark = pytest.mark.unmeasured
 
 
 def test_workers_end_at_once(tmp_path: Path) -> None:

@@ -126,6 +126,7 @@ def test_a_second_daemon_on_the_file_says_who_has_it_and_exits(made: World) -> N
     assert first.end()[0] == 0
 
 
+@pytest.mark.unmeasured
 def test_after_a_kill_the_next_daemon_takes_over_at_once(made: World) -> None:
     first = made.start()
     first.wait_for("cycle")
@@ -135,6 +136,7 @@ def test_after_a_kill_the_next_daemon_takes_over_at_once(made: World) -> None:
     assert second.end()[0] == 0
 
 
+@pytest.mark.unmeasured
 def test_a_wait_for_the_shop_does_not_keep_it_from_ending(made: World) -> None:
     throttled = threading.Event()
 
@@ -150,6 +152,7 @@ def test_a_wait_for_the_shop_does_not_keep_it_from_ending(made: World) -> None:
     assert seconds < 10
 
 
+@pytest.mark.unmeasured
 def test_a_request_that_hangs_does_not_keep_it_from_ending(made: World, hang: Hang) -> None:
     made.shop.faults.append(hang)
     daemon = made.start()
@@ -160,6 +163,7 @@ def test_a_request_that_hangs_does_not_keep_it_from_ending(made: World, hang: Ha
     assert '"in_time": false' in daemon.rest()
 
 
+@pytest.mark.unmeasured
 def test_the_second_signal_ends_it_at_once(made: World, hang: Hang) -> None:
     made.shop.faults.append(hang)
     daemon = made.start()
@@ -191,6 +195,7 @@ def test_an_invalid_configuration_is_not_taken_over_and_a_valid_one_is(made: Wor
     assert daemon.end()[0] == 0
 
 
+@pytest.mark.unmeasured
 def test_a_rule_that_is_wrong_ends_it_before_the_first_request(made: World) -> None:
     made.write(SPENDER.replace("amount_spent", "amount_spend"))
     daemon = made.start()
@@ -199,6 +204,7 @@ def test_a_rule_that_is_wrong_ends_it_before_the_first_request(made: World) -> N
     assert made.shop.log == []
 
 
+@pytest.mark.unmeasured
 @pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("unshare") is None, reason="needs to make a PID namespace"
 )
@@ -220,6 +226,7 @@ def test_it_ends_in_an_orderly_way_as_process_1(made: World) -> None:
     daemon.stderr.close()
 
 
+@pytest.mark.unmeasured
 def test_a_process_without_web_needs_no_port(made: World) -> None:
     made.write(web=None)
     daemon: Process = made.start()

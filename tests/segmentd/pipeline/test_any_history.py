@@ -14,6 +14,7 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -25,6 +26,8 @@ from segmentd.sdk.testing.memory import MemoryLists, MemoryShop, registered
 from segmentd.sdk.testing.memory.protocol import TOKEN, TOKEN_VARIABLE
 from segmentd.sdk.testing.sandbox import SandboxClock
 from segmentd.store import open_store
+
+pytestmark = pytest.mark.unmeasured
 
 START = datetime(2026, 3, 25, 12, tzinfo=UTC)
 CONFIG = """

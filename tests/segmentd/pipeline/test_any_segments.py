@@ -29,6 +29,8 @@ from segmenter_oracle.deciding import decide
 from segmenter_oracle.reading import people_of
 from shop_in_store import DAY, HOUR, Shop, lease_of, rows
 
+pytestmark = pytest.mark.unmeasured
+
 ZONE = "Europe/Berlin"
 START = datetime(2026, 3, 20, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

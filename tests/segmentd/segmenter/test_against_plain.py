@@ -28,6 +28,8 @@ from segmenter_oracle.phrases import Phrases
 from segmenter_oracle.rules import Rules
 from segmenter_oracle.statistics import Ranked, chosen, statistic
 
+pytestmark = pytest.mark.unmeasured
+
 PEOPLE = 30
 
 

@@ -21,6 +21,8 @@ from segmenter_oracle.histories import Person, frames, needed
 from segmenter_oracle.inventor import CATALOGUE, Inventor
 from segmenter_oracle.rules import Rules
 
+pytestmark = pytest.mark.unmeasured
+
 KEYS = [f"s{number}" for number in range(10)]
 SETS = [ExclusiveSet("tiers", ("s1", "s4", "s2")), ExclusiveSet("stages", ("s7", "s6"))]
 RANKED_BY = ["amount_spent", "number_of_orders", "sum_amount OF orders_placed (date >= -90d)"]

@@ -17,6 +17,8 @@ from segmenter_oracle.histories import frames
 from segmenter_oracle.inventor import CATALOGUE
 from segmenter_oracle.rules import Rules
 
+pytestmark = pytest.mark.unmeasured
+
 SECOND = timedelta(seconds=1)
 
 

@@ -20,6 +20,8 @@ from segmentd.segmenter.spelling import text
 from segmenter_oracle.cases import SEGMENTS, Crowd, at
 from segmenter_oracle.rules import Rules
 
+pytestmark = pytest.mark.unmeasured
+
 CLOSE = [
     "number_of_orders = 1", "number_of_orders >= 2", "number_of_orders < 1",
     "amount_spent > 10", "amount_spent BETWEEN 5 AND 20", "amount_spent <= 10",
