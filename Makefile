@@ -16,7 +16,7 @@ demo: $(READY)
 
 test: $(READY)
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q -n auto --maxprocesses 4
+	$(BIN)/coverage run -m pytest -q -n auto --maxprocesses 4 --dist worksteal
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 

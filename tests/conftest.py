@@ -30,6 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, in random order otherwise: no worker is left alone with it."""
+    items.sort(key=lambda item: item.get_closest_marker("unmeasured") is None)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Let coverage look away from tests that are marked so, and from what they start."""

@@ -157,12 +157,12 @@ class AnyWorld(RuleBasedStateMachine):
     def edit_rules(self, chosen: Choice, pinned: Pins, crash: Any) -> None:
         self.shop.tick()
         self.system.rules = rules_of(chosen, pinned)
-        self._look(crash)
+        self._look(crash, pulling=False)
 
     @rule(seconds=passed, crash=crashes)
     def wait(self, seconds: int, crash: Any) -> None:
         self.shop.tick(seconds)
-        self._look(crash)
+        self._look(crash, pulling=False)
 
     @rule(early=st.booleans(), crash=crashes)
     def wait_for_the_next_due(self, early: bool, crash: Any) -> None:
@@ -170,13 +170,13 @@ class AnyWorld(RuleBasedStateMachine):
         if due is not None:
             until = due - timedelta(seconds=early) - self.shop.now
             self.shop.tick(max(until.total_seconds(), 0))
-        self._look(crash)
+        self._look(crash, pulling=False)
 
     # what must be
 
-    def _look(self, crash: tuple[int, ...]) -> None:
-        note(f"# {self.shop.now:%Y-%m-%d %H:%M:%S}, crashes {list(crash)}")
-        self.system.cycle(crash)
+    def _look(self, crash: tuple[int, ...], *, pulling: bool = True) -> None:
+        note(f"# {self.shop.now:%Y-%m-%d %H:%M:%S}, crashes at {list(crash)}")
+        self.system.cycle(crash, pulling=pulling)
         self.system.settle()
         with raw(self.system.files.live) as live:
             wrong = truth.Judge(live, self.shop, self.system.rules).wrong()

@@ -117,14 +117,16 @@ class System:
         wall = self.shop.clock.now() + timedelta(days=9999, hours=self._started)
         return self.store.acquire(name, f"world:{self._started}", TTL, wall)
 
-    def cycle(self, crashes: tuple[int, ...]) -> None:
-        """Pull, segment and push; ended at some commits, and begun again each time."""
+    def cycle(self, crashes: tuple[int, ...], *, pulling: bool) -> None:
+        """Pull (or not, as when only somebody is due), segment and push; ended at some commits, and
+        begun again each time."""
         # what happened in the last second of a window is read again by the next one
         self.shop.tick(1)
         for at in (*crashes, None):
             self.fuse.set(at)
             try:
-                self.pull()
+                if pulling:
+                    self.pull()
                 self.segment()
                 if self.pushing:
                     self.push()
