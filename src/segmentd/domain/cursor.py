@@ -47,6 +47,12 @@ class Cursor:
         """The same window, read up to ``position``."""
         return replace(self, position=position)
 
+    def ended(self) -> Cursor:
+        """The window was read to its end, and other streams of the same backfill are not."""
+        if self.window is None:
+            raise ValueError("no window is open")
+        return replace(self, watermark=self.window.until, position=None)
+
     def close(self) -> Cursor:
         """The window was read to its end: the watermark moves there, and never back."""
         if self.window is None:

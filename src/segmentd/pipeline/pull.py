@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from segmentd.domain.cursor import BACKFILL, Cursor, Window
 from segmentd.pipeline.ahead import ahead
@@ -21,6 +21,8 @@ Progress = Callable[[str, int, int | None], None]
 
 MISSING_FLOOR = 10
 MISSING_SHARE = 0.20
+RESUMED = timedelta(days=7)
+"""So long an interrupted backfill can be gone on with; as long as Shopify keeps what it made."""
 
 
 @dataclass(slots=True)
@@ -87,20 +89,23 @@ def backfill(
 ) -> PullSummary:
     """Read everything (since an instant) again, beside the cursor of the normal pulls.
 
-    An interrupted backfill goes on where it stopped. The first complete one lets the normal pulls
-    begin at its end; later ones never move their cursor.
+    One that was interrupted within the last days goes on where it stopped. The first complete one
+    lets the normal pulls begin at its end; later ones never move their cursor.
     """
     name, source, store = reading.name, reading.source, reading.store
     info, summary = _greet(reading)
     for stream in source.streams:
         key = stream.name + BACKFILL
         cursor = _backfill_cursor(store.cursor(name, key), since, info)
-        whole = since is None or stream.kind is StreamKind.SWEEP
-        done = _read(reading, stream, key, cursor, whole=whole)
-        _remove_missing(reading, stream, done, accept=accept_removals)
-        _hand_over(reading, stream, cursor, since)
-        store.save_cursor(reading.lease, name, key, Cursor())
-        summary.streams.append(done.summary)
+        if cursor.watermark is None:
+            whole = since is None or stream.kind is StreamKind.SWEEP
+            done = _read(reading, stream, key, cursor, whole=whole)
+            _remove_missing(reading, stream, done, accept=accept_removals)
+            _hand_over(reading, stream, cursor, since)
+            store.save_cursor(reading.lease, name, key, cursor.ended())
+            summary.streams.append(done.summary)
+    for stream in source.streams:
+        store.save_cursor(reading.lease, name, stream.name + BACKFILL, Cursor())
     return summary
 
 
@@ -113,7 +118,9 @@ def _greet(reading: Reading) -> tuple[ShopInfo, PullSummary]:
 
 
 def _backfill_cursor(stored: Cursor, since: datetime | None, info: ShopInfo) -> Cursor:
-    if stored.window is not None and stored.window.since == since:
+    """The stored one if it may go on; with a watermark, the stream was read to its end."""
+    window = stored.window
+    if window is not None and window.since == since and info.now - window.until < RESUMED:
         return stored
     return Cursor(window=Window(since, info.now))
 

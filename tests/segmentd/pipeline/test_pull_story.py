@@ -98,6 +98,30 @@ def test_an_interrupted_backfill_goes_on_where_it_stopped(story: Story) -> None:
     assert story.watermark() is not None
 
 
+def test_streams_that_an_interrupted_backfill_has_read_are_not_read_again(story: Story) -> None:
+    story.shop.faults = [faults.none()] * 8 + [faults.status(500)] * 60
+    with pytest.raises(TransientError):
+        story.app.backfill(["shop"]).check()
+    story.shop.faults = []
+    story.shop.log.clear()
+    (shop,) = story.app.backfill(["shop"]).done
+    assert "products" not in [stream.stream for stream in shop.streams]
+    assert requests(story.shop, "/products") == 0
+    story.clock.advance(60)
+    (shop,) = story.app.backfill(["shop"]).done
+    assert [stream.stream for stream in shop.streams] == ["products", "customers", "orders"]
+
+
+def test_an_old_backfill_is_begun_anew(story: Story) -> None:
+    story.shop.faults = [faults.none()] * 8 + [faults.status(500)] * 60
+    with pytest.raises(TransientError):
+        story.app.backfill(["shop"]).check()
+    story.shop.faults = []
+    story.clock.advance(8 * 86_400)
+    (shop,) = story.app.backfill(["shop"]).done
+    assert [stream.stream for stream in shop.streams] == ["products", "customers", "orders"]
+
+
 def test_a_shop_that_suddenly_lists_far_less_is_not_believed(story: Story) -> None:
     story.app.backfill().check()
     for number in range(1, 41):
