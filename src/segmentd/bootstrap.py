@@ -6,7 +6,6 @@ under the leases that it needs.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,6 +41,7 @@ from segmentd.segmenter.demands import is_filled
 from segmentd.segmenter.ruleset import Ruleset, Shop, compile_segments
 from segmentd.store import Store, open_store
 from segmentd.store.holding import Holding
+from segmentd.store.memory import give_back
 
 T = TypeVar("T")
 
@@ -129,7 +129,7 @@ class App:
         """Give the memory of what was done back to the system: it may be long until more is."""
         self.store.rest()
         gc.collect()
-        _trim()
+        give_back()
 
     # verbs -----------------------------------------------------------------------------------
 
@@ -414,14 +414,6 @@ def _collect_less_often() -> None:
     looking for some. What was imported stays for good and need not be looked at again."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-
-
-def _trim() -> None:
-    """The C library keeps what is freed for later; only GNU's can be told not to
-    (malloc_trim(3))."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def compiled(config: Config, shop: Shop) -> Ruleset:

@@ -33,7 +33,7 @@ CHUNK = 5_000
 """Profiles read at once in this process."""
 KEPT = 4 * CHUNK
 """Of so many the facts are kept for the next step of the same pass."""
-RANGE = 25_000
+RANGE = 12_500
 """Profiles read at once by a worker."""
 FULL_FLOOR = 5_000
 FULL_SHARE = 0.20

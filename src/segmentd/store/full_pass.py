@@ -6,6 +6,7 @@ Workers are spawned, never forked: SQLite forbids to carry connections over a fo
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -17,6 +18,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, TypeVar
 
 from segmentd.domain.errors import TransientError
+from segmentd.store.memory import give_back
 
 if TYPE_CHECKING:
     from segmentd.segmenter.frames import Frames
@@ -88,6 +90,8 @@ def _begin(address: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _facts = RangeFacts(address)
+    # what was imported stays, and need not be looked through
+    gc.freeze()
 
 
 def _end_with_parent() -> None:
@@ -100,4 +104,10 @@ def _end_with_parent() -> None:
 
 def _work(each: Range, needs: frozenset[str], work: Callable[[Frames], T]) -> T:
     assert _facts is not None  # noqa: S101 - set by the initializer of this process
-    return work(_facts.read(*each, needs))
+    try:
+        return work(_facts.read(*each, needs))
+    finally:
+        # the parts of an evaluation know each other: without a look for such circles the facts of
+        # range after range would stay
+        gc.collect()
+        give_back()
