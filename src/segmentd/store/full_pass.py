@@ -89,9 +89,9 @@ def _begin(address: str) -> None:
     # Ctrl-C reaches the whole group; the main process ends its workers itself
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _facts = RangeFacts(address)
     # what was imported stays, and need not be looked through
     gc.freeze()
+    _facts = RangeFacts(address)
 
 
 def _end_with_parent() -> None:
