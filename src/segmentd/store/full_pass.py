@@ -6,6 +6,7 @@ Workers are spawned, never forked: SQLite forbids to carry connections over a fo
 
 from __future__ import annotations
 
+import atexit
 import gc
 import multiprocessing
 import os
@@ -92,6 +93,7 @@ def _begin(address: str) -> None:
     # what was imported stays, and need not be looked through
     gc.freeze()
     _facts = RangeFacts(address)
+    atexit.register(_facts.close)
 
 
 def _end_with_parent() -> None:
