@@ -56,7 +56,7 @@ def test_a_backfill_that_is_killed_again_and_again_runs_its_job_once(
     (tmp_path / "segmentd.toml").write_text(CONFIG.format(url=url))
     deaths = 0
     for _ in range(20):
-        with program(tmp_path, sandbox, batches=7) as app:
+        with program(tmp_path, sandbox, batches=4) as app:
             try:
                 app.backfill().check()
             except KilledError:
