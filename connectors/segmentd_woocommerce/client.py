@@ -128,9 +128,17 @@ class WooClient:
         wanted = set(ids)
         return [row for row in self.listing(path, include, 0, len(ids)).rows if row["id"] in wanted]
 
-    def prove_alive(self, path: str) -> None:
-        """Ask a list for nobody: TransientError if the host cannot even answer that."""
-        self.named_once(path, [_NOBODY], {"_fields": "id"})
+    def unless_dead(self, path: str, attempt: Callable[[], T]) -> T:
+        """What ``attempt`` returns; UnreadableError if the host fails at it though it answers for
+        something else, TransientError if it cannot even do that."""
+        try:
+            return attempt()
+        except BusyError:
+            raise  # it says "later", and nothing of what it was asked
+        except TransientError as error:
+            # a list asked for nobody
+            self.named_once(path, [_NOBODY], {"_fields": "id"})
+            raise UnreadableError(error.message) from error
 
     def count(self, path: str, params: Mapping[str, str]) -> int | None:
         """How many rows a list has."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from segmentd.sdk import RetryPolicy, TransientError
+from segmentd.sdk import RetryPolicy
 from segmentd_woocommerce.client import WooClient
-from segmentd_woocommerce.errors import BusyError, UnreadableError
+from segmentd_woocommerce.errors import UnreadableError
 from segmentd_woocommerce.pages import FAILURE, LARGEST_PAGE, Listing, Row
 
 _A_FEW = RetryPolicy(attempts=3)
@@ -39,15 +39,11 @@ class RecordList:
     def glance(self, offset: int) -> Listing:
         """One row with hardly any fields; UnreadableError if not even these can be shown."""
         params = {**self.params, "_fields": _GLANCE}
-        try:
-            return self._client.persist(
-                lambda: self._client.listing(self._path, params, offset, 1), _A_FEW
-            )
-        except BusyError:
-            raise
-        except TransientError as error:
-            self._client.prove_alive(self._path)
-            raise UnreadableError(error.message) from error
+
+        def attempt() -> Listing:
+            return self._client.listing(self._path, params, offset, 1)
+
+        return self._client.unless_dead(self._path, lambda: self._client.persist(attempt, _A_FEW))
 
     def whole(self, row: Row) -> Row | None:
         """The record that was glanced at, by its id; None if it is no longer in the list.
@@ -55,10 +51,9 @@ class RecordList:
         The row itself with ``FAILURE`` if the store fails whenever it has to show all of it.
         """
         try:
-            rows = self._client.named(self._path, [row["id"]], self.params)
-        except BusyError:
-            raise
-        except TransientError as error:
-            self._client.prove_alive(self._path)
+            rows = self._client.unless_dead(
+                self._path, lambda: self._client.named(self._path, [row["id"]], self.params)
+            )
+        except UnreadableError as error:
             return {**row, FAILURE: error.message}
         return rows[0] if rows else None

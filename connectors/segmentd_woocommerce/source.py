@@ -35,7 +35,7 @@ from segmentd.sdk import (
 )
 from segmentd_woocommerce import mapping
 from segmentd_woocommerce.client import WooClient, rows_of
-from segmentd_woocommerce.errors import BusyError, MissingError, UnreadableError
+from segmentd_woocommerce.errors import MissingError, UnreadableError
 from segmentd_woocommerce.info import ROOT_FIELDS, STATUS_FIELDS, check_namespaces, shop_info
 from segmentd_woocommerce.pages import BEHIND, FAILURE, LARGEST_PAGE, Row
 from segmentd_woocommerce.paging import Changes, Place, Sweep, SweepPlace, bounds, place_of
@@ -117,14 +117,12 @@ class WooCommerceSource(Source):
         self._client.close()
 
     def _is_gone(self, stream: str, id_: str) -> bool:
+        path, fields = f"{stream}/{int(id_)}", {"_fields": "id,status"}
         try:
-            row = self._client.get(f"{stream}/{int(id_)}", {"_fields": "id,status"}).json()
+            row = self._client.unless_dead(stream, lambda: self._client.get(path, fields).json())
         except MissingError:
             return True
-        except BusyError:
-            raise
-        except TransientError:
-            self._client.prove_alive(stream)
+        except UnreadableError:
             return False
         if not isinstance(row, dict) or row.get("id") != int(id_):
             raise TransientError(f"{stream}/{id_}: the answer is another record")
@@ -192,15 +190,15 @@ class WooCommerceSource(Source):
 
     def _refunds_of(self, order: Row) -> dict[int, datetime]:
         """Those of one order; the order is marked if the store fails to show them."""
+        path = f"orders/{order['id']}/refunds"
         params = {"per_page": str(LARGEST_PAGE), **_REFUND_FIELDS}
         try:
-            rows = rows_of(self._client.get(f"orders/{order['id']}/refunds", params))
+            rows = self._client.unless_dead(
+                "orders", lambda: rows_of(self._client.get(path, params))
+            )
         except RejectedError:
             return {}  # deleted since: the order comes again, or is found gone
-        except BusyError:
-            raise
-        except TransientError as error:
-            self._client.prove_alive("orders")
+        except UnreadableError as error:
             order[FAILURE] = error.message
             return {}
         return {row["id"]: instant(row["date_created_gmt"]) for row in rows}
