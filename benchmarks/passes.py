@@ -118,7 +118,7 @@ def explain(url: str) -> None:
         for number, customer in enumerate(_accounts(url, WARM + 1)):
             with measured(f"explain {number}"):
                 (profile,) = app.store.find(f"{SOURCE}:{customer}")
-                app.store.memberships_of(profile)
+                app.store.intervals(profile)
                 told = list(app.asking("explain").of(*rules).explain(profile, list(rules)))
             assert len(told) == len(rules)
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 from sqlalchemy import create_engine
-from sqlalchemy.engine import make_url
 
 from benchmarks.fill import TIME_ZONE
 from benchmarks.shops import END
+from segmentd.store.engine import adbc_address, parse_url
 
 ZONE = ZoneInfo(TIME_ZONE)
 _COUNTS = "counted = 1 AND cancelled_at IS NULL"
@@ -101,16 +100,11 @@ def _column(name: str, url: str) -> str:
 
 
 def _adbc(url: str) -> Any:
-    if url.startswith("sqlite"):
+    address = adbc_address(parse_url(url))
+    if address.startswith("file:"):
         from adbc_driver_sqlite import dbapi
 
-        return dbapi.connect(f"file:{Path(url.removeprefix('sqlite:///'))}?mode=ro")
+        return dbapi.connect(address)
     from adbc_driver_postgresql import dbapi as postgresql
 
-    plain = make_url(url).set(drivername="postgresql")
-    return postgresql.connect(plain.render_as_string(hide_password=False))
-
-
-def now() -> datetime:
-    """The instant of all measurements."""
-    return END.astimezone(UTC)
+    return postgresql.connect(address)

@@ -76,7 +76,7 @@ class Asking:
         at = instants(self.now)
         ruleset, thresholds = self.settled(at)
         work = partial(survey, ruleset, key=key, at=at, thresholds=thresholds)
-        surveys = list(self._each_range(ruleset.needs | NEEDS, work))
+        surveys = list(self.each_range(ruleset.needs | NEEDS, work))
         others = of_all(self.store.member_ids(), (other for other in beside if other != key))
         return summarised(ruleset.rules[key], surveys, at, others), thresholds[-1]
 
@@ -86,7 +86,7 @@ class Asking:
         ruleset, (thresholds,) = self.of(*keys).settled((self.now,))
         work = partial(worths, ruleset, keys=keys, now=self.now, thresholds=thresholds)
         found = dict.fromkeys((*keys, EVERYBODY), Worth())
-        for part in self._each_range(ruleset.needs | NEEDS, work):
+        for part in self.each_range(ruleset.needs | NEEDS, work):
             found = {key: worth + part[key] for key, worth in found.items()}
         return found, thresholds
 
@@ -143,7 +143,7 @@ class Asking:
         thresholds: Sequence[dict[str, str]],
     ) -> None:
         given = {name: self.given[name] for name in names if name in self.given}
-        parts = list(self._each_range(ruleset.needs, work))
+        parts = list(self.each_range(ruleset.needs, work))
         for known, found in zip(thresholds, cuts(names, parts), strict=False):
             known.update(found | given)
 
@@ -154,11 +154,11 @@ class Asking:
         if not missing:
             return fitted_before(ruleset, stored)
         shop = ruleset.shop
-        parts = self._each_range(HABITS, partial(habits, shop, now=self.now))
+        parts = self.each_range(HABITS, partial(habits, shop, now=self.now))
         found = fit(missing, parts, self.store.prices(), shop.currency, stored)
         return fitted_before(ruleset, stored) | found
 
-    def _each_range(self, needs: frozenset[str], work: Callable[[Frames], T]) -> Iterator[T]:
+    def each_range(self, needs: frozenset[str], work: Callable[[Frames], T]) -> Iterator[T]:
         """Do some work on the facts of everybody, range by range."""
         ranges = self.store.ranges(RANGE)
         parts = each_range(self.store, ranges, needs, work)

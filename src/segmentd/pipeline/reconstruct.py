@@ -14,7 +14,6 @@ from functools import partial, reduce
 
 from segmentd.pipeline.ask import Asking
 from segmentd.pipeline.history import Calendar, Period
-from segmentd.pipeline.segment import RANGE, each_range
 from segmentd.segmenter.reconstruct import Moves, moves, undated
 
 _SECOND = timedelta(seconds=1)
@@ -38,8 +37,8 @@ def reconstruct(ask: Asking, key: str, calendar: Calendar, since: datetime) -> R
     ask = ask.of(key)
     ruleset, thresholds = ask.settled(at)
     work = partial(moves, ruleset, key=key, at=at, thresholds=thresholds)
-    ranges = each_range(ask.store, ask.store.ranges(RANGE), ruleset.needs, work)
-    total = reduce(Moves.__add__, ranges, Moves.none(len(at)))
+    parts = ask.each_range(ruleset.needs, work)
+    total = reduce(Moves.__add__, parts, Moves.none(len(at)))
     periods = [
         Period(begin, int(total.size[n]), int(total.entered[n]), int(total.left[n]))
         for n, begin in enumerate(begins, start=1)

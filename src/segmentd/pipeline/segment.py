@@ -81,16 +81,16 @@ def segment(
     found = store.known(ruleset.customers)
     ruleset = ruleset.pinning(found)
     segments = [replace(s, terms=ruleset.terms(s.key)) for s in segments]
-    edited = _edited(store.versions(), segments)
+    changed = edited(store.versions(), segments)
     passing = _Passing(store, lease, ruleset, now, progress, store.pending(now), store.thresholds())
     unfitted = outdated(ruleset, passing.stored, store.fitted_at(), now)
     everybody = full or passing.back or _worth_a_full_pass(passing.pending)
     summary = SegmentSummary(
-        0, 0, 0, full=False, edited=sorted(edited), warnings=list(_unknown(segments, found))
+        0, 0, 0, full=False, edited=sorted(changed), warnings=list(_unknown(segments, found))
     )
     passing.fit(unfitted)
-    passing.choose(ruleset.keys if everybody else edited)
-    if not (passing.causes or passing.scope or edited or unfitted):
+    passing.choose(ruleset.keys if everybody else changed)
+    if not (passing.causes or passing.scope or changed or unfitted):
         return summary
     passing.place_cuts()
     outcome = Pass(
@@ -98,7 +98,7 @@ def segment(
         segments,
         passing.thresholds,
         passing.pending.token,
-        edited=ruleset.depending(edited),
+        edited=ruleset.depending(changed),
         causes=passing.causes,
         otherwise=passing.otherwise,
         pinned=ruleset.pinned(now),
@@ -128,7 +128,15 @@ def each_range(
         yield work(store.frames(range(low, high + 1), needs))
 
 
-def _edited(stored: Mapping[str, str], segments: Sequence[Segment]) -> frozenset[str]:
+def chunks(profile_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """As many as are read at once in this process."""
+    for start in range(0, len(profile_ids), CHUNK):
+        yield profile_ids[start : start + CHUNK]
+
+
+def edited(stored: Mapping[str, str], segments: Sequence[Segment]) -> frozenset[str]:
+    """The segments that are new, edited or gone since these versions were stored; ``segments`` with
+    their terms."""
     current = {s.key: s.version for s in segments}
     changed = {key for key, version in current.items() if stored.get(key) != version}
     return frozenset(changed | (stored.keys() - current.keys()))
@@ -174,7 +182,6 @@ class _Passing:
         self.causes = {**dict.fromkeys(self.pending.due, Cause.TIME), **self.pending.dirty}
         """The profiles that are decided by all rules."""
         self.thresholds.update(fitted_before(self.ruleset, self.stored))
-        self._picked = _Picked(self.store, self.ruleset.needs)
 
     @cached_property
     def back(self) -> bool:
@@ -317,7 +324,7 @@ class _Picked:
         """Take in those who are not in yet."""
         new = sorted(set(profile_ids) - self._known)
         self._known.update(new)
-        self._chunks += [new[start : start + CHUNK] for start in range(0, len(new), CHUNK)]
+        self._chunks += chunks(new)
 
     def __iter__(self) -> Iterator[tuple[Sequence[int], Frames]]:
         for number, chunk in enumerate(self._chunks):

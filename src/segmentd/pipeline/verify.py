@@ -23,7 +23,7 @@ from segmentd.domain.errors import ConfigError
 from segmentd.domain.ledger import Difference, Step, decide
 from segmentd.domain.segments import Segment
 from segmentd.pipeline.ports import FactsPort, Wish
-from segmentd.pipeline.segment import CHUNK, RANGE, each_range
+from segmentd.pipeline.segment import RANGE, chunks, each_range, edited
 from segmentd.pipeline.verification import Differing, Entry, Held, Moved, Verification, Waiting
 from segmentd.segmenter.comparing import (
     Found,
@@ -31,12 +31,11 @@ from segmentd.segmenter.comparing import (
     Stored,
     cut,
     differences,
-    joined,
     ranked,
     renewed,
     value_differences,
 )
-from segmentd.segmenter.evaluate import Values, evaluate
+from segmentd.segmenter.evaluate import Values, evaluate, joined
 from segmentd.segmenter.fitted import bound
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.preview import candidates_at, values_at
@@ -168,19 +167,13 @@ class _Auditing:
 
     def leave_out(self, segments: Sequence[Segment]) -> None:
         """Go on with the segments that the next pass will decide as the last one did."""
-        ruleset, versions = self.ruleset, self.store.versions()
-        current = {s.key: replace(s, terms=ruleset.terms(s.key)).version for s in segments}
-        known = current.keys() | versions.keys()
-        edited = {key for key in known if current.get(key) != versions.get(key)}
-        depending = ruleset.depending(edited)
-        kept = {
-            key
-            for key in ruleset.keys
-            if depending.isdisjoint({key, *ruleset.standing(key).rivals})
-        }
-        self.found.edited = sorted(edited)
-        self.skipped = frozenset(known - kept)
-        self.ruleset = bound(ruleset.restricted(kept), self.stored)
+        ruleset = self.ruleset
+        segments = [replace(s, terms=ruleset.terms(s.key)) for s in segments]
+        changed = edited(self.store.versions(), segments)
+        affected = ruleset.affected(changed)
+        self.found.edited = sorted(changed)
+        self.skipped = affected | changed
+        self.ruleset = bound(ruleset.restricted(set(ruleset.keys) - affected), self.stored)
 
     def place_cuts(self) -> None:
         """Compare what thresholds are made from, and the thresholds."""
@@ -204,7 +197,7 @@ class _Auditing:
             self.found.early += len(early)
             suspects.update(*(ids.tolist() for ids in differing.values()))
         tally: dict[tuple[str, str], Differing] = {}
-        for part in _chunks(sorted(suspects)):
+        for part in chunks(sorted(suspects)):
             for (kind, key), ids in self._confirmed(part).items():
                 if kind is not Kind.EARLY:
                     tally.setdefault((kind, key), Differing(kind, key)).add(ids.tolist())
@@ -214,13 +207,13 @@ class _Auditing:
         if not self.ranges:
             return
         everybody = self._each_range(partial(work, at=(self.found.now,)))
-        fresh = joined(values for _, (values,) in everybody)
+        fresh = joined([values for _, (values,) in everybody])
         with self.store.view(self.found.now) as view:
             columns = sorted({value_name(name) for name in names})
             ranks = _Ranks(
                 fresh, {column: view.values(column) for column in columns}, view.waiting().profiles
             )
-            for part in _chunks(ranks.suspects()):
+            for part in chunks(ranks.suspects()):
                 (again,) = work(view.frames(part, self.ruleset.needs), at=(view.now,))
                 ranks.fresh = renewed(ranks.fresh, part, again)
             stored, passing = view.thresholds(), view.passing()
@@ -291,11 +284,6 @@ def _held(store: VerifyPort, holding: Ought) -> Held:
     waiting = sum(step is not Step.NOTHING for step in steps)
     entries = sum(store.delivered(holding.destination).values())
     return Held(holding.destination, entries, waiting, store.strays(*asked))
-
-
-def _chunks(profile_ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(profile_ids), CHUNK):
-        yield profile_ids[start : start + CHUNK]
 
 
 __all__ = ["Ought", "Verification", "VerifyPort", "View", "verify"]

@@ -14,14 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segmentd.segmenter.columns import Ints
+from segmentd.segmenter.columns import NO_ROWS, Ints
 from segmentd.segmenter.evaluate import Decision, Values
 from segmentd.segmenter.predicates import Floats
-from segmentd.segmenter.thresholds import PopulationTable, has_value, threshold
-
-FACTS = ("value", "orders", "last_order_at")
-"""What is kept of each profile that is ranked; see ``PopulationTable``."""
-_NONE: Ints = np.empty(0, np.int64)
+from segmentd.segmenter.thresholds import PopulationTable, facts_of, has_value, threshold
 
 
 class Kind(StrEnum):
@@ -86,8 +82,8 @@ def differences(
     ids = decision.members.index.to_numpy(np.int64)
     found: Found = {}
     for key in sorted({*map(str, decision.members.columns), *stored.members} - skipped):
-        members = stored.members.get(key, _NONE)
-        inside = ids[decision.members[key].to_numpy(bool)] if key in decision.members else _NONE
+        members = stored.members.get(key, NO_ROWS)
+        inside = ids[decision.members[key].to_numpy(bool)] if key in decision.members else NO_ROWS
         found[Kind.MISSING, key] = np.setdiff1d(inside, members)
         found[Kind.EXTRA, key] = np.setdiff1d(members, inside)
         if key in decision.lapsing:
@@ -100,7 +96,7 @@ def differences(
 
 def ranked(values: Values, name: str) -> pd.DataFrame:
     """Who is ranked by one of the values, and how: index ``profile_id``, columns FACTS."""
-    chosen = values[[name, "orders", "last_order_at"]].set_axis(list(FACTS), axis=1)
+    chosen = facts_of(values, name)
     return chosen[has_value(chosen["value"])].astype(np.float64)
 
 
@@ -119,11 +115,6 @@ def cut(expression: str, fresh: pd.DataFrame, stored: pd.DataFrame, waiting: Ite
     parts = [fresh[~fresh.index.isin(late)], stored[stored.index.isin(late)]]
     people = pd.concat([part for part in parts if len(part)] or parts[:1])
     return threshold(expression, PopulationTable(people.rename_axis("profile_id").reset_index()))
-
-
-def joined(parts: Iterable[Values]) -> Values:
-    """The values of ranges of profiles (one at least) as one."""
-    return pd.concat(list(parts))
 
 
 def renewed(values: Values, ids: Iterable[int], again: Values) -> Values:

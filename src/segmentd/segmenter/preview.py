@@ -22,7 +22,7 @@ from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.language import And, Expression, Name
 from segmentd.segmenter.ruleset import Ruleset
 from segmentd.segmenter.scenes import Scene
-from segmentd.segmenter.thresholds import PopulationTable, threshold, value_name
+from segmentd.segmenter.thresholds import PopulationTable, facts_of, threshold, value_name
 
 SAMPLE = 10
 EVERYBODY = "*"
@@ -198,7 +198,7 @@ def worths(
     ruleset: Ruleset, frames: Frames, keys: Sequence[str], now: datetime, thresholds: Thresholds
 ) -> dict[str, Worth]:
     """Size and revenue of segments in one range, and under EVERYBODY those of all."""
-    scene = Scene(ruleset.restricted(keys), frames, now, thresholds)
+    scene = Scene(ruleset, frames, now, thresholds)
     spent = scene.conditions.numbers(SPENT)
     inside = {key: scene.conditions.members[key] for key in keys}
     inside[EVERYBODY] = np.ones(len(spent), bool)
@@ -237,8 +237,7 @@ def _nobody(parts: int, at: int) -> Survey:
 
 
 def _population(values: pd.DataFrame, name: str) -> PopulationTable:
-    columns = values[[name, "orders", "last_order_at"]].rename(columns={name: "value"})
-    return PopulationTable(columns.assign(profile_id=values.index.to_numpy(np.int64)))
+    return PopulationTable(facts_of(values, name).assign(profile_id=values.index))
 
 
 def _share(part: int, whole: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -183,20 +183,12 @@ class Ruleset:
     def affected(self, keys: Iterable[str]) -> frozenset[str]:
         """These segments and all that may change with them: those that depend on them, and the
         sets that they are in, as a pin into one segment takes the customer out of all others."""
-        found, ahead = frozenset[str](), frozenset(keys)
-        while ahead > found:
-            found = self.depending(ahead)
-            ahead = found.union(*(self.standing(key).rivals for key in found))
-        return found & frozenset(self.rules)
+        return self._with_sets(keys, self.depending) & frozenset(self.rules)
 
     def restricted(self, keys: Iterable[str]) -> Ruleset:
         """The rules of some segments, of the sets that they are in, and of all that they depend
         on."""
-        chosen: frozenset[str] = frozenset()
-        ahead = frozenset(keys)
-        while ahead > chosen:
-            chosen = self.reached(ahead)
-            ahead = chosen.union(*(self.standing(key).rivals for key in chosen))
+        chosen = self._with_sets(keys, self.reached)
         return dataclasses.replace(
             self,
             rules={key: rule for key, rule in self.rules.items() if key in chosen},
@@ -243,6 +235,16 @@ class Ruleset:
         each = {key: holds(each.pins, found, zone) for key, each in self.standings.items()}
         held = {key: holds_ for key, holds_ in each.items() if holds_}
         return self if held == self.held else dataclasses.replace(self, held=held)
+
+    def _with_sets(
+        self, keys: Iterable[str], grow: Callable[[Iterable[str]], frozenset[str]]
+    ) -> frozenset[str]:
+        """Grown until the sets of all segments are in it too."""
+        found, ahead = frozenset[str](), frozenset(keys)
+        while ahead > found:
+            found = grow(ahead)
+            ahead = found.union(*(self.standing(key).rivals for key in found))
+        return found
 
     def _leaves(self, key: str) -> Iterator[Leaf]:
         yield from leaves(self.rules[key])

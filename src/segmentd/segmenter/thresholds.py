@@ -33,6 +33,8 @@ _FORM = re.compile(
     re.DOTALL,
 )
 _CUTS = frozenset({"TOP", "BOTTOM", "LIMIT"})
+FACTS = ("value", "orders", "last_order_at")
+"""What is kept of each profile that is ranked; see ``PopulationTable``."""
 
 
 class Population(Protocol):
@@ -105,14 +107,17 @@ def places(people: pd.DataFrame) -> Floats:
     return np.column_stack([column.to_numpy(np.float64) for column in columns])
 
 
+def facts_of(values: pd.DataFrame, name: str) -> pd.DataFrame:
+    """By what everybody is ranked by a column of ``evaluate.values`` or ``candidates``: index
+    ``profile_id``, columns FACTS."""
+    return values[[name, *FACTS[1:]]].set_axis(list(FACTS), axis=1)
+
+
 def ranked(name: str, values: pd.DataFrame) -> Floats:
     """The places of all who are ranked by a column of ``evaluate.values`` or ``candidates``: for a
     limited segment all who have a value, else all who have ordered."""
     counted = values if name.startswith(LIMIT) else values[values["orders"] > 0]
-    people = counted[[name, "orders", "last_order_at"]].set_axis(
-        ["value", "orders", "last_order_at"], axis=1
-    )
-    return places(people.assign(profile_id=people.index))
+    return places(facts_of(counted, name).assign(profile_id=counted.index))
 
 
 def differing(before: Floats, after: Floats) -> tuple[list[Numbers], list[Numbers]]:

@@ -61,7 +61,8 @@ class RangeFacts:
         finally:
             # ends the transaction: the next range sees what was written meanwhile
             self._connection.rollback()
-        facts["lines"] = of_orders(facts["lines"], facts["orders"])
+        if "lines" in needs:
+            facts["lines"] = of_orders(facts["lines"], facts["orders"])
         return Frames(profiles=profiles, products=products, memberships=memberships, **facts)
 
     def close(self) -> None:

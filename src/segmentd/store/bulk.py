@@ -31,6 +31,15 @@ class Bulk:
         self.instant: Callable[[datetime | None], Any] = _seconds if sqlite else _same
         """An instant as statements take it here and rows return it."""
 
+    def seconds(self, column: str) -> str:
+        """The expression that gives an instant as epoch seconds on either database."""
+        return column if self.sqlite else f"CAST(EXTRACT(EPOCH FROM {column}) AS BIGINT)"
+
+    def joined(self, column: str) -> str:
+        """The expression that gives whole numbers as one text with commas: for a million it takes a
+        fifth of the time of a million rows."""
+        return f"group_concat({column})" if self.sqlite else f"string_agg({column}::text, ',')"
+
     def rows(self, statement: str, *values: Any) -> Sequence[Found]:
         """All rows that a statement returns."""
         return self.connection.exec_driver_sql(self._spell(statement), self._pass(values)).all()

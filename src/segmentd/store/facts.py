@@ -134,6 +134,7 @@ OF_PROFILES = ("orders", "lines", "refunds", "events", "traits")
 EVERYTHING = frozenset({*OF_PROFILES, "memberships"}) | ALL_COLUMNS
 
 _TABLES = {"lines": "order_lines"}
+_INSTANTS = frozenset({Kind.INSTANT, Kind.LATER})
 _MEMBERSHIPS = "memberships"
 # the time that a profile was a member ends with the next change; grace is only of the current one;
 # where a pass went back in time, what it found ends what was found of later times before
@@ -262,11 +263,14 @@ class PartFacts:
             else empty(name)
             for name in OF_PROFILES
         }
-        facts["lines"] = of_orders(facts["lines"], facts["orders"])
-        bought = np.unique(facts["lines"]["product_id"].to_numpy()).tolist()
+        products = empty("products")
+        if "lines" in needs:
+            facts["lines"] = of_orders(facts["lines"], facts["orders"])
+            bought = np.unique(facts["lines"]["product_id"].to_numpy()).tolist()
+            products = self._read("products", needs, "product_id IN (?*)", bought)
         return Frames(
             profiles=profiles,
-            products=self._read("products", needs, "product_id IN (?*)", bought),
+            products=products,
             memberships=self._memberships(ids, segments_in(needs)),
             **facts,
         )
@@ -289,6 +293,4 @@ class PartFacts:
 
     def _spelled(self, column: str, kind: Kind) -> str:
         expression = selected(column, kind)
-        if self._bulk.sqlite or kind not in {Kind.INSTANT, Kind.LATER}:
-            return expression
-        return f"CAST(EXTRACT(EPOCH FROM {expression}) AS BIGINT)"
+        return self._bulk.seconds(expression) if kind in _INSTANTS else expression

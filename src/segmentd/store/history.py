@@ -108,15 +108,10 @@ class HistoryStore:
         """Segment → profile ids of its members, ascending."""
         import numpy as np
 
-        # one text for a million numbers takes a fifth of the time of a million rows
-        joined = (
-            "group_concat(profile_id)"
-            if self._database.sqlite
-            else "string_agg(profile_id::text, ',')"
-        )
-        rows = self._rows(
-            f"SELECT segment, {joined} FROM memberships GROUP BY segment"  # noqa: S608 - constants
-        )
+        with self._database.read() as connection:
+            bulk = Bulk(connection, sqlite=self._database.sqlite)
+            joined = bulk.joined("profile_id")
+            rows = bulk.rows(f"SELECT segment, {joined} FROM memberships GROUP BY segment")  # noqa: S608
         return {
             segment: np.sort(np.array(numbers.split(","), dtype=np.int64))
             for segment, numbers in rows

@@ -92,10 +92,10 @@ class StoredView:
         return {row.expression: row.threshold for row in rows}
 
     def values(self, name: str) -> pd.DataFrame:
-        """Stored values of everybody: index ``profile_id``, columns ``comparing.FACTS``."""
+        """Stored values of everybody: index ``profile_id``, columns ``thresholds.FACTS``."""
         import pandas as pd
 
-        from segmentd.segmenter.comparing import FACTS
+        from segmentd.segmenter.thresholds import FACTS
 
         rows = stored_values(self._bulk, name)
         found = pd.DataFrame(rows, columns=["profile_id", *FACTS], dtype="float64")
@@ -110,29 +110,21 @@ class StoredView:
     def stored(self, profile_ids: Sequence[int]) -> Stored:
         """What the last pass left of some profiles; a ``range`` is asked for as one."""
         from segmentd.segmenter.comparing import Stored
+        from segmentd.store.facts import among
 
-        chosen, values = _chosen(profile_ids)
+        chosen, values = among(profile_ids)
         members = self._bulk.tuples(
             f"SELECT segment, profile_id FROM memberships WHERE {chosen} ORDER BY profile_id",  # noqa: S608
             *values,
         )
         graced = self._bulk.tuples(
-            f"SELECT segment, profile_id, {self._epoch('lapsing_at')} FROM memberships "  # noqa: S608
+            f"SELECT segment, profile_id, {self._bulk.seconds('lapsing_at')} FROM memberships "  # noqa: S608
             f"WHERE lapsing_at IS NOT NULL AND {chosen}",
             *values,
         )
         due = self._bulk.tuples(
-            f"SELECT profile_id, {self._epoch('due_at')} FROM profiles "  # noqa: S608
+            f"SELECT profile_id, {self._bulk.seconds('due_at')} FROM profiles "  # noqa: S608
             f"WHERE due_at IS NOT NULL AND {chosen}",
             *values,
         )
         return Stored.of(members, graced, due)
-
-    def _epoch(self, column: str) -> str:
-        return column if self._bulk.sqlite else f"CAST(EXTRACT(EPOCH FROM {column}) AS BIGINT)"
-
-
-def _chosen(profile_ids: Sequence[int]) -> tuple[str, tuple[object, ...]]:
-    if isinstance(profile_ids, range):
-        return "profile_id BETWEEN ? AND ?", (profile_ids.start, profile_ids.stop - 1)
-    return "profile_id IN (?*)", (list(profile_ids),)

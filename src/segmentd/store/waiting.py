@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from segmentd.domain.cursor import BACKFILL
 from segmentd.pipeline.ports import Lease
 from segmentd.store.bulk import Bulk
 from segmentd.store.engine import Database
@@ -103,7 +104,9 @@ class WaitingStore:
                 source,
             )
         # a backfill has a cursor of its own
-        return {stream: moment(watermark) for stream, watermark in rows if ":" not in stream}
+        return {
+            stream: moment(watermark) for stream, watermark in rows if not stream.endswith(BACKFILL)
+        }
 
 
 def _held(

@@ -61,6 +61,17 @@ where = "LEFT segment('lately') >= -30d"
 [segments.hot]
 where = "orders_placed MATCHES (date >= -36h, count >= 1)"
 """
+SET = """
+[sets.tiers]
+segments = ["best", "kept"]
+[segments.best]
+where = "amount_spent >= 200"
+[segments.kept]
+where = "amount_spent >= 100"
+{pins}
+[segments.other]
+where = "NOT segment('best')"
+"""
 
 
 class Story:
@@ -80,6 +91,13 @@ class Story:
         config = self.folder / "segmentd.toml"
         config.write_text(CONFIG.format(url=self.url, spent=spent))
         return open_app(load_config(config), clock=self.clock.now)
+
+    def reopen(self, more: str) -> None:
+        """With more segments, and everything else as it was."""
+        self.app.close()
+        config = self.folder / "segmentd.toml"
+        config.write_text(CONFIG.format(url=self.url, spent=100) + more)
+        self.app = open_app(load_config(config), clock=self.clock.now)
 
     def order(self, who: int, total: int, ago: timedelta) -> None:
         """One more order of a customer."""
@@ -292,6 +310,19 @@ def test_an_edited_rule_waits_and_the_others_are_compared(story: Story) -> None:
     found = story.app.verify()
     assert found.edited == ["spender"]
     assert found.differing == [Differing("missing", "lately", 1, [story.profile(3)])]
+
+
+@ON_SQLITE
+def test_what_depends_on_the_set_of_an_edited_segment_waits_too(story: Story) -> None:
+    story.reopen(SET.format(pins=""))
+    story.sync()
+    assert story.app.verify().same
+    pin = 'pins = [{ customer = "shop:24", member = true, reason = "a friend" }]'
+    story.reopen(SET.format(pins=pin))
+    found = story.app.verify()
+    assert (found.edited, found.differing) == (["kept"], [])
+    story.sync()
+    assert story.app.verify().same
 
 
 @ON_SQLITE

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from segmentd.segmenter.comparing import (
-    FACTS,
     Kind,
     Stored,
     cut,
@@ -19,6 +18,7 @@ from segmentd.segmenter.comparing import (
     value_differences,
 )
 from segmentd.segmenter.evaluate import Decision
+from segmentd.segmenter.thresholds import FACTS
 
 NEVER = math.nan
 

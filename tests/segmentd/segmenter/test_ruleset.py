@@ -412,3 +412,12 @@ def test_a_ruleset_can_be_handed_to_another_process() -> None:
 def test_a_time_zone_that_does_not_exist() -> None:
     with pytest.raises(ConfigError, match="there is no time zone 'Europe/Berlim'"):
         compile_rules({}, Shop("Europe/Berlim", "EUR"))
+
+
+def test_an_edit_of_one_of_a_set_affects_the_others_and_all_that_depend_on_them() -> None:
+    sets = [ExclusiveSet("tiers", ("b", "a"))]
+    dependant = segment("c", "NOT segment('b')")
+    ruleset = compiled(segment("a"), segment("b"), dependant, segment("d"), sets=sets)
+    assert ruleset.affected(["a"]) == {"a", "b", "c"}
+    assert ruleset.affected(["d"]) == {"d"}
+    assert ruleset.affected(["gone"]) == set()
