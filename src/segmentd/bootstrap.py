@@ -118,8 +118,8 @@ class App:
     """What each connector did, by its name in the configuration."""
     epochs: dict[str, int] = field(default_factory=dict)
     """The epoch under which this process held each lease last."""
-    _compiled: dict[Shop, Ruleset] = field(default_factory=dict)
-    _compiled_of: Config | None = None
+    # not handed on to a copy with another configuration
+    _compiled: dict[Shop, Ruleset] = field(default_factory=dict, init=False)
 
     def close(self) -> None:
         """Let go of the store."""
@@ -235,8 +235,6 @@ class App:
 
     def _ruleset(self, shop: Shop) -> Ruleset:
         """The configured segments, compiled and checked once for each shop."""
-        if self._compiled_of is not self.config:
-            self._compiled_of, self._compiled = self.config, {}
         if shop not in self._compiled:
             self._compiled[shop] = check_rules(self.config, shop)
         return self._compiled[shop]

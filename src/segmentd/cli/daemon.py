@@ -168,8 +168,9 @@ class Daemon:
         for name in before.keys() - now.keys():
             self._scheduler.remove(name)
         self._watch.forget()
+        zone = self._app.shop().time_zone
         for name, connector in now.items():
-            schedule = _schedule_of(connector, self._app.shop().time_zone)
+            schedule = _schedule_of(connector, zone)
             self._scheduler.add(name, partial(self._source, name, schedule), schedule)
 
     def _source(self, name: str, schedule: Schedule) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,8 @@ from segmentd.cli.common import (
     pass_invocation,
 )
 from segmentd.cli.session import chosen, found, session
+from segmentd.domain.segments import Segment
+from segmentd.pipeline.ask import Asking
 from segmentd.pipeline.history import SAID, Interval
 from segmentd.segmenter.explain import Explanation
 
@@ -45,7 +47,13 @@ def explain(
     if as_of is not None and now is not None:
         raise click.UsageError("--as-of and --now do not go together")
     with session(invocation, as_of or now, quiet=as_json) as app:
-        told = [_person(app, profile_id, only, as_of) for profile_id in found(app, who)]
+        profile_ids = found(app, who)
+        segments = chosen(app, only)
+        ask = app.asking("explain").of(*(segment.key for segment in segments))
+        thresholds = None if as_of is None else app.store.thresholds_at(as_of)
+        told = [
+            _person(app, ask, segments, profile_id, thresholds, as_of) for profile_id in profile_ids
+        ]
     if as_json:
         echo_json(told)
         return
@@ -61,13 +69,16 @@ def explain(
             click.echo(entry["text"])
 
 
-def _person(app: App, profile_id: int, only: str | None, as_of: datetime | None) -> dict[str, Any]:
+def _person(
+    app: App,
+    ask: Asking,
+    segments: Sequence[Segment],
+    profile_id: int,
+    thresholds: Mapping[str, str] | None,
+    as_of: datetime | None,
+) -> dict[str, Any]:
     (person,) = app.store.people([profile_id])
-    segments = chosen(app, only)
-    keys = [segment.key for segment in segments]
-    ask = app.asking("explain")
-    thresholds = None if as_of is None else app.store.thresholds_at(as_of)
-    told = dict(ask.of(*keys).explain(profile_id, keys, thresholds))
+    told = dict(ask.explain(profile_id, [segment.key for segment in segments], thresholds))
     since = _since(app, profile_id, as_of)
     return {
         "profile_id": profile_id,
@@ -115,6 +126,7 @@ def _since(app: App, profile_id: int, as_of: datetime | None) -> dict[str, Inter
 
 
 def _holds(interval: Interval, as_of: datetime | None) -> bool:
-    if as_of is None or interval.left_at is None:
-        return interval.left_at is None and (as_of is None or interval.entered_at <= as_of)
-    return interval.entered_at <= as_of < interval.left_at
+    if as_of is None:
+        return interval.left_at is None
+    left_later = interval.left_at is None or as_of < interval.left_at
+    return interval.entered_at <= as_of and left_later

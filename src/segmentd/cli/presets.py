@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from segmentd.bootstrap import App, check_rules, compiled
+from segmentd.bootstrap import App, check_rules
 from segmentd.cli.common import Invocation, echo_json, json_option, now_option, pass_invocation
 from segmentd.cli.facts import unfilled
 from segmentd.cli.report import INSUFFICIENT_DATA, as_percent, columns
@@ -135,8 +135,7 @@ def _compiled(config: Config, preset: Preset, name: str, parameters: Mapping[str
     segments = (*config.segments, Segment(name, preset.title, where, stays=stays))
     shop = known_shop(config)
     whole = replace(config, segments=segments)
-    check_rules(whole)
-    return words(compiled(whole, shop).rules[name], shop.currency)
+    return words(check_rules(whole, shop).rules[name], shop.currency)
 
 
 # what this store says of them

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from segmentd.bootstrap import Outcome
+from segmentd.domain.cursor import BACKFILL
 from segmentd.domain.errors import SegmentdError
 from segmentd.pipeline.pull import PullSummary
 from segmentd.pipeline.push import Plan, PushSummary
@@ -197,7 +198,7 @@ def status_lines(state: Status, now: datetime) -> list[str]:
         (f"{s.source} {s.stream}", f"read up to {_when(s.watermark, now)}", _unfinished(s))
         for s in state.streams
         # a backfill has a place of its own only while it is going on
-        if s.unfinished or not s.stream.endswith(":backfill")
+        if s.unfinished or not s.stream.endswith(BACKFILL)
     ]
     sizes = [(s.segment, s.size, f"changed {_when(s.changed_at, now)}") for s in state.segments]
     names = [

@@ -21,7 +21,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from segmentd.bootstrap import App, Outcome, open_app
+from segmentd.bootstrap import App, Outcome, configured_shop, open_app
 from segmentd.cli.common import Invocation
 from segmentd.config import Config
 from segmentd.domain.errors import ConfigError, SegmentdError
@@ -68,7 +68,7 @@ def known_shop(config: Config) -> Shop:
     """As configured, else as the store has heard of it; no store is made for that."""
     path = Path(config.store_url.removeprefix("sqlite:///"))
     if config.store_url.startswith("sqlite:") and not path.exists():
-        return Shop(config.shop.time_zone or "UTC", config.shop.currency or "USD")
+        return configured_shop(config)
     with closing(open_app(config)) as app:
         return app.shop()
 
