@@ -14,6 +14,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -88,7 +89,7 @@ class Database:
         """The file, for SQLite."""
         return Path(str(self.url.database)) if self.sqlite else None
 
-    @property
+    @cached_property
     def place(self) -> str:
         """The database as errors call it, without secrets."""
         if self.sqlite:
@@ -223,4 +224,6 @@ def _ignore_foreign_keys(connection: sqlite3.Connection, _entry: ConnectionPoolE
 
 def _begin_sqlite(connection: Connection) -> None:
     options: dict[str, Any] = dict(connection.get_execution_options())
-    connection.exec_driver_sql(options.get("begin", "BEGIN"))
+    raw: Any = connection.connection.dbapi_connection
+    # past SQLAlchemy, to which a statement that returns nothing costs as much as a short read
+    raw.execute(options.get("begin", "BEGIN"))
