@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any, NamedTuple
 
 
@@ -336,9 +337,9 @@ def nodes(tree: Any) -> Iterator[Any]:
 
 def children(tree: Any) -> Iterator[Any]:
     """The nodes directly below a node."""
-    for field in dataclasses.fields(tree):
-        value = getattr(tree, field.name)
-        for part in value if _is_parts(value) else (value,):
+    for name in _fields(tree.__class__):
+        value = getattr(tree, name)
+        for part in value if isinstance(value, tuple) else (value,):
             if dataclasses.is_dataclass(part):
                 yield part
 
@@ -349,14 +350,16 @@ def rewrite(tree: Any, change: Callable[[Any], Any]) -> Any:
     if changed is not None:
         return changed
     values = {}
-    for field in dataclasses.fields(tree):
-        value = getattr(tree, field.name)
-        if _is_parts(value):
-            values[field.name] = tuple(rewrite(part, change) for part in value)
+    for name in _fields(tree.__class__):
+        value = getattr(tree, name)
+        if isinstance(value, tuple):
+            values[name] = tuple(rewrite(part, change) for part in value)
         elif dataclasses.is_dataclass(value):
-            values[field.name] = rewrite(value, change)
+            values[name] = rewrite(value, change)
     return dataclasses.replace(tree, **values) if values else tree
 
 
-def _is_parts(value: Any) -> bool:
-    return isinstance(value, tuple) and not isinstance(value, Position)
+@cache
+def _fields(kind: type) -> tuple[str, ...]:
+    """What may hold nodes: all but ``at``. Found once for each class, as trees are walked often."""
+    return tuple(field.name for field in dataclasses.fields(kind) if field.name != "at")
