@@ -109,13 +109,13 @@ class Asking:
 
     def _unfitted(self, key: str, thresholds: Mapping[str, str]) -> Explanation | None:
         """What is said of a rule whose values could not be fitted to the store."""
-        for variable in sorted(self.ruleset.restricted([key]).fitted):
-            if thresholds.get(fitted_name(variable), INSUFFICIENT) == INSUFFICIENT:
+        for variable in sorted(self.ruleset.fitted):
+            missing = thresholds.get(fitted_name(variable), INSUFFICIENT) == INSUFFICIENT
+            if missing and variable in self.ruleset.restricted([key]).fitted:
                 rule = self.ruleset.rules[key]
                 phrase = words(rule, self.ruleset.shop.currency)
-                return Explanation(
-                    text(rule), phrase, False, notes=(f"${variable} is not fitted yet",)
-                )
+                note = f"${variable} is not fitted yet"
+                return Explanation(text(rule), phrase, False, notes=(note,))
         return None
 
     def _pinned(self) -> Ruleset:

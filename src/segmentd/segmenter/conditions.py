@@ -50,6 +50,7 @@ class Conditions:
         self._filters = Filters(self, self._subjects, self._comparisons)
         self._dues = Dues(self)
         self._truths: dict[Leaf, Bools] = {}
+        self._changes: dict[Leaf, Floats | None] = {}
 
     def truth(self, leaf: Leaf) -> Bools:
         """For whom the condition holds."""
@@ -61,7 +62,9 @@ class Conditions:
 
     def due(self, leaf: Leaf) -> Floats | None:
         """When time alone may change it, if it depends on the time."""
-        return self._dues.of(leaf)
+        if leaf not in self._changes:
+            self._changes[leaf] = self._dues.of(leaf)
+        return self._changes[leaf]
 
     def kind(self, subject: Subject) -> Kind:
         """Of what type the subject is."""

@@ -217,12 +217,13 @@ class Explainer:
     def _node(self, expression: Expression, depth: int = 0) -> tuple[Explanation, _Turn]:
         truth = bool(holds(expression, self._conditions)[0])
         found = [self._node(part, depth) for part in joined(expression)]
-        turn = self._turn(expression, found, truth=truth)
+        due = _due(expression, self._conditions)
+        turn = self._turn(expression, found, due, truth=truth)
         told = Explanation(
             text(expression),
             words(expression, self._currency),
             truth,
-            due=self._local(_due(expression, self._conditions)),
+            due=self._local(due),
             until=turn.at,
             change=turn.sentence(holds=truth),
             parts=tuple(part for part, _ in found),
@@ -242,10 +243,11 @@ class Explainer:
         self,
         expression: Expression,
         parts: Sequence[tuple[Explanation, _Turn]],
+        due: datetime | None,
         *,
         truth: bool,
     ) -> _Turn:
-        at = self._turns(expression, truth=truth)
+        at = self._turns(expression, due, truth=truth)
         turn = _Turn(None, at, any(map(_is_of_orders, facts_of(expression))))
         match expression:
             case Variable():
@@ -259,9 +261,10 @@ class Explainer:
             case _:
                 return replace(turn, by=self._remedies.of(expression))
 
-    def _turns(self, expression: Expression, *, truth: bool) -> datetime | None:
-        """When a truth turns by itself, if nothing happens."""
-        due = _due(expression, self._conditions)
+    def _turns(
+        self, expression: Expression, due: datetime | None, *, truth: bool
+    ) -> datetime | None:
+        """When a truth turns by itself, if nothing happens; ``due``: the first look."""
         for _ in range(_LOOKS):
             if due is None:
                 return None
