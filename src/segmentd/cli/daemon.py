@@ -20,7 +20,7 @@ from segmentd.bootstrap import App, check_rules, open_app
 from segmentd.cli.cycles import Cycles
 from segmentd.cli.signals import Signals
 from segmentd.cli.tenure import Tenure
-from segmentd.cli.watch import DUE, Watch
+from segmentd.cli.watch import DUE, Watch, job_of
 from segmentd.config import Config, ConnectorConfig
 from segmentd.domain.errors import ConfigError, LockedError, SegmentdError, Stopping
 from segmentd.scheduler import Cron, Every, Schedule, Scheduler
@@ -92,7 +92,7 @@ class Daemon:
         self._metrics = Metrics()
         self._scheduler = Scheduler(self._job_failed, threads=_THREADS)
         self._metrics.lock_epoch(tenure.epoch)
-        self._cycles = Cycles(app, self._metrics, stopping, self._scheduler.remove)
+        self._cycles = Cycles(app, self._metrics, stopping, self._unschedule)
         self._watch = Watch(self._cycles, self._scheduler)
 
     def site(self) -> Any:
@@ -166,12 +166,15 @@ class Daemon:
         self, before: Mapping[str, ConnectorConfig], now: Mapping[str, ConnectorConfig]
     ) -> None:
         for name in before.keys() - now.keys():
-            self._scheduler.remove(name)
+            self._unschedule(name)
         self._watch.forget()
         zone = self._app.shop().time_zone
         for name, connector in now.items():
             schedule = _schedule_of(connector, zone)
-            self._scheduler.add(name, partial(self._source, name, schedule), schedule)
+            self._scheduler.add(job_of(name), partial(self._source, name, schedule), schedule)
+
+    def _unschedule(self, source: str) -> None:
+        self._scheduler.remove(job_of(source))
 
     def _source(self, name: str, schedule: Schedule) -> None:
         try:
@@ -185,9 +188,10 @@ class Daemon:
         finally:
             self._watch.look()
 
-    def _job_failed(self, name: str, error: Exception) -> None:
+    def _job_failed(self, job: str, error: Exception) -> None:
         if isinstance(error, Stopping):
             return
+        name = job.removeprefix(job_of(""))
         self._metrics.failed(name, error)
         if isinstance(error, SegmentdError):
             _log.error("cycle_failed", of=name, error_class=type(error).__name__, reason=str(error))

@@ -23,6 +23,11 @@ PAUSE = timedelta(seconds=30)
 once would go round and round."""
 
 
+def job_of(source: str) -> str:
+    """The name of the job that reads a source: none of the daemon's own, whatever it is called."""
+    return f"source:{source}"
+
+
 class Watch:
     """Looks at the store for one daemon."""
 
@@ -60,7 +65,7 @@ class Watch:
         at = next_read(held, self._read.get(name), schedule, now)
         if at > now:
             self._cycles.leave(name)
-            self._scheduler.wake(name, self._clock() + (at - now))
+            self._scheduler.wake(job_of(name), self._clock() + (at - now))
             return
         try:
             self._cycles.source(name)
@@ -76,7 +81,7 @@ class Watch:
             _log.info("taking_over", lease=name, epoch=held.epoch)
             kind, _, of = name.partition(":")
             if kind == "source":
-                self._scheduler.wake(of)
+                self._scheduler.wake(job_of(of))
             else:
                 self._cycles.owe()
                 self._scheduler.wake(DUE)

@@ -14,7 +14,7 @@ import pytest
 from daemons import put
 from segmentd.bootstrap import App, open_app
 from segmentd.cli.cycles import Cycles
-from segmentd.cli.watch import DUE, PAUSE, Watch, next_read
+from segmentd.cli.watch import DUE, PAUSE, Watch, job_of, next_read
 from segmentd.config import load_config
 from segmentd.scheduler import Every, Scheduler
 from segmentd.sdk.testing.memory import MemoryShop, registered
@@ -35,6 +35,7 @@ title = "Just ordered"
 where = "last_order_date >= -30min"
 push = ["tags"]
 """
+SHOP = job_of("shop")
 MINUTE = timedelta(minutes=1)
 TWICE_A_MINUTE = timedelta(seconds=30)
 FAR = timedelta(days=300)
@@ -246,15 +247,15 @@ def test_nothing_changed_nothing_is_compared_with_the_shop(
 def test_work_that_somebody_died_over_is_taken_over_once(daemon: Daemon, shop: MemoryShop) -> None:
     daemon.evaluate()
     store, every = daemon.app.store, Every(FAR)
-    daemon.plan_far("shop")
+    daemon.plan_far(SHOP)
     store.acquire("source:shop", "elsewhere:7", timedelta(seconds=2), store.now() - MINUTE)
     store.acquire("daemon:2", "elsewhere:7", timedelta(seconds=2), store.now() - MINUTE)
     daemon.watch.look()
     runs = daemon.scheduler.next_runs()
-    assert runs["shop"] == runs[DUE] == daemon.clock()
-    daemon.plan_far("shop")
+    assert runs[SHOP] == runs[DUE] == daemon.clock()
+    daemon.plan_far(SHOP)
     daemon.evaluate()
-    assert daemon.scheduler.next_runs()["shop"] > daemon.clock()
+    assert daemon.scheduler.next_runs()[SHOP] > daemon.clock()
     put(shop, 2, 20_000, ago=MINUTE)
     daemon.watch.source("shop", every)
     assert len(list(store.profiles())) == 2
@@ -274,14 +275,14 @@ def test_two_daemons_read_a_source_in_turn(app: App, shop: MemoryShop, clock: Cl
     second.cycles.app = open_app(app.config, clock=clock, patience=timedelta())
     every = Every(2 * MINUTE)
     for daemon in (first, second):
-        daemon.plan_far("shop")
+        daemon.plan_far(SHOP)
         daemon.watch.source("shop", every)
     asked = len(shop.log)
     # the second was the last to read
     first.watch.source("shop", every)
     assert len(shop.log) == asked
     assert first.cycles.standings.of("shop").state == "busy"
-    wait = first.scheduler.next_runs()["shop"] - clock()
+    wait = first.scheduler.next_runs()[SHOP] - clock()
     assert MINUTE < wait <= 2 * MINUTE
     second.watch.source("shop", every)
     assert len(shop.log) > asked
