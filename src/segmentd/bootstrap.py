@@ -131,6 +131,10 @@ class App:
         gc.collect()
         give_back()
 
+    def check(self) -> None:
+        """ConfigError if a rule cannot be understood, or asks for what no source fills."""
+        self._ruleset(self.shop())
+
     # verbs -----------------------------------------------------------------------------------
 
     def pull(self, names: Sequence[str] = ()) -> Outcome[PullSummary]:

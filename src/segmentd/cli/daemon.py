@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from segmentd import __version__
-from segmentd.bootstrap import App, check_rules, open_app
+from segmentd.bootstrap import App, open_app
 from segmentd.cli.cycles import Cycles
 from segmentd.cli.signals import Signals
 from segmentd.cli.tenure import Tenure
@@ -226,7 +226,7 @@ class Daemon:
 
 def _check(app: App) -> None:
     """What the file alone does not tell: rules and schedules. ConfigError names the first fault."""
-    check_rules(app.config)
+    app.check()
     zone = app.shop().time_zone
     for connector in app.config.sources.values():
         _schedule_of(connector, zone)
