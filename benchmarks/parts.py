@@ -47,11 +47,7 @@ Part = Callable[[Stores, str, int], list[Row]]
 
 def first(stores: Stores, size: str, rounds: int) -> list[Row]:
     """The pass after a backfill: every membership is new."""
-    runs = []
-    for _ in range(rounds):
-        with copied(stores, stores.filled(size)) as url:
-            runs.append(run_side("benchmarks.passes", "first", url))
-    return _rows(OURS, runs)
+    return _rows(OURS, _rounds(stores, stores.filled(size), "first", rounds))
 
 
 def full(stores: Stores, size: str, rounds: int) -> list[Row]:
@@ -89,10 +85,7 @@ def cycles(stores: Stores, size: str, _rounds: int) -> list[Row]:
 
 def due(stores: Stores, size: str, rounds: int) -> list[Row]:
     """Ticks: nothing due, and about a thousand due."""
-    runs = []
-    for _ in range(rounds):
-        with copied(stores, stores.passed(size)) as url:
-            runs.append(run_side("benchmarks.passes", "due", url))
+    runs = _rounds(stores, stores.passed(size), "due", rounds)
     nothing = [_of_several(run, "idle tick", "tick, nothing due", skip=0) for run in runs]
     return [nothing[len(nothing) // 2], *(r for r in _rows(OURS, runs) if r.work == "due tick")]
 
@@ -110,11 +103,7 @@ def explain(stores: Stores, size: str, _rounds: int) -> list[Row]:
 
 def verify(stores: Stores, size: str, rounds: int) -> list[Row]:
     """Everything computed anew and compared."""
-    runs = []
-    for _ in range(rounds):
-        with copied(stores, stores.passed(size)) as url:
-            runs.append(run_side("benchmarks.passes", "verify", url))
-    return _rows(OURS, runs)
+    return _rows(OURS, _rounds(stores, stores.passed(size), "verify", rounds))
 
 
 def idle(stores: Stores, size: str, _rounds: int) -> list[Row]:
@@ -165,6 +154,15 @@ PARTS: Mapping[str, Part] = {
 SIZELESS = {"ingest", "bulk"}
 """Parts that read a shop of their own."""
 POSTGRES_TOO = {"ingest", "bulk", "first", "full", "cycles", "due"}
+
+
+def _rounds(stores: Stores, url: str, kind: str, rounds: int) -> list[Side]:
+    """One of ``passes``, each time on a fresh copy."""
+    runs = []
+    for _ in range(rounds):
+        with copied(stores, url) as copy:
+            runs.append(run_side("benchmarks.passes", kind, copy))
+    return runs
 
 
 def _ingest(stores: Stores, side: str, shop: str) -> Side:

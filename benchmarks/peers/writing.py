@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-from sqlalchemy.engine import make_url
 
 from benchmarks.shops import END
+from segmentd.store.engine import adbc_address, parse_url
 
 Ints = npt.NDArray[np.int64]
 _SHIFT = 40
@@ -83,5 +83,4 @@ def _connect(url: str) -> tuple[Any, str, Any]:
         return connection, "?", int(END.timestamp())
     import psycopg
 
-    plain = make_url(url).set(drivername="postgresql")
-    return psycopg.connect(plain.render_as_string(hide_password=False)), "%s", END
+    return psycopg.connect(adbc_address(parse_url(url))), "%s", END
