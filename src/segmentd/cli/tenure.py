@@ -6,8 +6,7 @@ of them dies between two pieces of work.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import count
 from types import TracebackType
 from typing import Self
@@ -22,19 +21,11 @@ class Tenure:
     """Holds ``daemon`` inside of a ``with`` block, or the first of ``daemon:1``, ``daemon:2`` …
     that is free."""
 
-    def __init__(
-        self,
-        leases: Leases,
-        span: timedelta,
-        *,
-        exclusive: bool,
-        clock: Callable[[], datetime] | None = None,
-    ) -> None:
+    def __init__(self, leases: Leases, span: timedelta, *, exclusive: bool) -> None:
         """``exclusive``: the store bears only one daemon."""
         self._leases = leases
         self._span = span
         self._exclusive = exclusive
-        self._clock = clock
 
     def __enter__(self) -> Self:
         """Take the lease; LockedError names who has it and since when."""
@@ -64,10 +55,6 @@ class Tenure:
         """That the lease was lost, if it was: this process was silent for too long."""
         return self._holding.lost
 
-    def prolong(self) -> None:
-        """Renew it once."""
-        self._holding.prolong()
-
     def _only(self) -> Holding:
         try:
             return self._take(NAME)
@@ -86,4 +73,4 @@ class Tenure:
         raise AssertionError("there is always another number")
 
     def _take(self, name: str) -> Holding:
-        return Holding(self._leases, name, self._span, self._clock)
+        return Holding(self._leases, name, self._span)
