@@ -166,7 +166,7 @@ class AnyWorld(RuleBasedStateMachine):
 
     @rule(early=st.booleans(), crash=crashes)
     def wait_for_the_next_due(self, early: bool, crash: Any) -> None:
-        due = self.system.store.next_due()
+        due = self.system.store.waiting(self.shop.now).due
         if due is not None:
             until = due - timedelta(seconds=early) - self.shop.now
             self.shop.tick(max(until.total_seconds(), 0))

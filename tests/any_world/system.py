@@ -156,7 +156,7 @@ class System:
     def settle(self) -> None:
         """Passes until nobody is due in the next second: a second look may end what it leaves."""
         for _ in range(5):
-            due = self.store.next_due()
+            due = self.store.waiting(self.shop.now).due
             if due is None or due > self.shop.now + timedelta(seconds=1):
                 return
             self.shop.tick(1)

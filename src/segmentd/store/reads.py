@@ -195,19 +195,6 @@ class ReadStore(HistoryStore):
             by_id = {row.profile_id: Person(*tuple(row)) for row in found}
         return [by_id[profile_id] for profile_id in profile_ids if profile_id in by_id]
 
-    def memberships_of(self, profile_id: int) -> dict[str, datetime]:
-        """Segment → member since."""
-        columns = _MEMBERSHIPS.c
-        statement = select(columns.segment, columns.since).where(columns.profile_id == profile_id)
-        with self._database.read() as connection:
-            return {row.segment: row.since for row in connection.execute(statement)}
-
-    def next_due(self) -> datetime | None:
-        """The earliest instant at which time alone may change a membership."""
-        with self._database.read() as connection:
-            due: datetime | None = connection.execute(_next_due()).scalar_one()
-            return due
-
     def _memberships_as_of(self, as_of: datetime) -> Iterator[Membership]:
         inside: dict[tuple[str, int], Membership] = {}
         statement = _history().where(_CHANGES.c.at <= as_of).order_by(_CHANGES.c.change_id)

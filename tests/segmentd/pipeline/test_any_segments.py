@@ -174,7 +174,7 @@ class Story:
         for _ in range(5):
             self.partial += not self.run().full
             self.now += SECOND
-            due = self.store.next_due()
+            due = self.store.waiting(self.now).due
             if due is None or due > self.now:
                 return
         raise AssertionError("it does not come to rest")

@@ -68,10 +68,10 @@ def test_grace_ends_when_it_is_due(world: World) -> None:
     world.spend(1, 50, days_ago=9)
     world.run()
     world.now = datetime(2026, 3, 2, tzinfo=NOW.tzinfo)
-    assert world.store.next_due() == world.now
+    assert world.store.waiting(world.now).due == world.now
     world.run()
     assert world.members() == [1]
-    assert world.store.next_due() == world.now + 5 * DAY
+    assert world.store.waiting(world.now).due == world.now + 5 * DAY
     world.now += 5 * DAY - SECOND
     assert world.run(full=True).left == 0
     world.now += SECOND
@@ -95,7 +95,7 @@ def test_a_pin_ends_by_itself(world: World) -> None:
     world.spend(1, 5)
     world.run()
     world.now = datetime(2026, 3, 2, tzinfo=NOW.tzinfo)
-    assert world.store.next_due() == world.now
+    assert world.store.waiting(world.now).due == world.now
     world.run()
     assert world.history()[-1] == ("vip", "1", "left", "time")
 
@@ -188,7 +188,7 @@ def test_a_clock_that_was_put_back_leaves_no_two_times_in_the_history(world: Wor
     world.now -= 3 * DAY
     world.run()
     assert world.members() == [1]
-    assert world.store.next_due() == world.now + SECOND
+    assert world.store.waiting(world.now).due == world.now + SECOND
     world.now += SECOND
     world.run()
     # a member since the day to which the clock was put back, and not for two days
@@ -214,7 +214,7 @@ def test_who_is_stored_as_a_later_member_is_not_due_again_and_again(world: World
     assert world.members() == [1]
     world.now += SECOND
     world.run()
-    assert world.store.next_due() == NOW
+    assert world.store.waiting(world.now).due == NOW
 
 
 # fitted to the store

@@ -423,8 +423,12 @@ def _share_address(pushing: Pushing, other: Shop, chance: random.Random, at: dat
     number = chance.choice("123")
     other.save(customer(number, f"{chance.choice('abc')}@shopper.example", at=at))
     profile = other.profile(number)
-    if not pushing.store.memberships_of(profile) and chance.random() < 0.5:
+    if not _segments(pushing, profile) and chance.random() < 0.5:
         pushing.enter("vip", profile)
+
+
+def _segments(pushing: Pushing, profile: int) -> set[str]:
+    return {m.segment for m in pushing.store.memberships() if m.profile_id == profile}
 
 
 def _leave(pushing: Pushing, _other: Shop, chance: random.Random, _at: datetime) -> None:
@@ -439,5 +443,5 @@ def _order_as_guest(pushing: Pushing, _other: Shop, chance: random.Random, at: d
     address = f"{chance.choice('abc')}@shopper.example"
     pushing.shop.save(order(f"o{at}", email=address, at=at))
     (profile, *_) = pushing.store.find(address)
-    if "vip" not in pushing.store.memberships_of(profile):
+    if "vip" not in _segments(pushing, profile):
         pushing.enter("vip", profile)

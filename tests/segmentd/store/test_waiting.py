@@ -30,7 +30,7 @@ def test_the_earliest_due_instant_and_marks_are_seen(store: Store, shop: Shop) -
     shop.save(customer("1"), customer("2"), customer("3"))
     due(store, c1=5, c2=2)
     waiting = store.waiting(NOW)
-    assert waiting.due == store.next_due() == NOW + 2 * HOUR
+    assert waiting.due == store.status().next_due == NOW + 2 * HOUR
     assert waiting.dirty
 
 
