@@ -8,6 +8,7 @@ where the clocks change.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -162,20 +163,25 @@ class Clock:
         if isinstance(edge.reference, Offset) and edge.reference.unit in _SECONDS:
             result[ahead] = instants[ahead] + (self.now - self.at(edge)) + 1
             return result
-        edges, starts = self._coming(edge, float(instants[ahead].max()))
+        edges, starts = self._coming(edge, instants[ahead])
         found = np.searchsorted(edges, instants[ahead], side="right")
         result[ahead] = starts[np.minimum(found, len(starts) - 1)]
         return result
 
-    def _coming(self, edge: Edge, last: float) -> tuple[Floats, Floats]:
-        """The edge as it will be on the coming days, and the begins of these days."""
-        edges: list[int] = []
-        starts: list[int] = []
-        day = self.today
-        while len(edges) < _LOOKAHEAD and (not edges or edges[-1] <= last):
-            day += 1
-            starts.append(day_start(self.zone, day))
-            edges.append(self._at(edge, starts[-1], day))
+    def _coming(self, edge: Edge, instants: Floats) -> tuple[Floats, Floats]:
+        """The edge as it will be on coming days, and the begins of these days: from the day on
+        which it will have passed the first of the instants to that of the last."""
+
+        def at(day: int) -> int:
+            return self._at(edge, day_start(self.zone, day), day)
+
+        days = range(self.today + 1, self.today + 1 + _LOOKAHEAD)
+        # of one profile all days but one would be looked at for nothing
+        begin = min(bisect_right(days, instants.min(), key=at), _LOOKAHEAD - 1)
+        end = bisect_right(days, instants.max(), lo=begin, key=at)
+        chosen = days[begin : end + 1]
+        starts = [day_start(self.zone, day) for day in chosen]
+        edges = [self._at(edge, *each) for each in zip(starts, chosen, strict=True)]
         return np.array(edges, float), np.array(starts, float)
 
     def _at(self, edge: Edge, now: int, today: int) -> int:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from segmentd.segmenter.evaluate import evaluate
-from segmentd.segmenter.instants import Clock
+from segmentd.segmenter.instants import Clock, Edge
+from segmentd.segmenter.language import Boundary, Offset, Period
 from segmentd.segmenter.ruleset import Shop, compile_rules
 from segmenter_oracle.asking import NOW, ask, buyer, holds, instant
 from segmenter_oracle.histories import Order, Person, frames
@@ -339,3 +340,28 @@ def test_days_of_many_instants_are_those_of_each(zone: str) -> None:
     assert np.isnan(clock.days(strange)).tolist() == [True, False, True, True, False, False]
     hours = [datetime.fromtimestamp(each, clock.zone).hour for each in instants]
     assert clock.hours(instants).tolist() == hours
+
+
+@pytest.mark.parametrize(
+    "edge",
+    [
+        Edge(Offset(-90, "d")),
+        Edge(Offset(-1, "m"), after=True),
+        Edge(Period("LAST", "MONTH")),
+        Edge(Boundary(False, "THIS", "WEEK")),
+    ],
+)
+def test_an_instant_is_left_on_the_first_day_whose_edge_lies_after_it(edge: Edge) -> None:
+    clock = Clock(BERLIN, datetime(2026, 7, 15, 9, tzinfo=UTC))
+    begins = clock.starts(clock.today + np.arange(1.0, 150.0))
+    edges = [Clock(BERLIN, datetime.fromtimestamp(begin, UTC)).at(edge) for begin in begins]
+    now = clock.at(edge)
+    instants = np.array([now + 90 * 86_400, now, now + 86_400 - 1, now - 1, now + 86_400, 9e10])
+    left = clock.leaves(edge, instants)
+    first = [next(b for e, b in zip(edges, begins, strict=True) if e > i) for i in instants[:3]]
+    assert left[:3].tolist() == first
+    assert np.isnan(left[3])
+    # so far away that it is looked at again
+    assert left[5] == clock.horizon
+    alone = [clock.leaves(edge, np.array([each]))[0] for each in instants]
+    assert np.array_equal(left, alone, equal_nan=True)
