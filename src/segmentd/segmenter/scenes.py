@@ -49,8 +49,8 @@ class Scene:
     def conditions(self) -> Conditions:
         """Truth, values and due instants of single conditions."""
         conditions = Conditions(self.facts, self.ruleset.shop, self.thresholds)
-        members = self.decision.members
-        conditions.members = {key: members[key].to_numpy(bool) for key in self.ruleset.keys}
+        members = self.decision.members.to_numpy(bool)
+        conditions.members = dict(zip(self.ruleset.keys, members.T, strict=True))
         return conditions
 
 
