@@ -26,6 +26,8 @@ class LedgerState(StrEnum):
     """It was there before we came: not ours, never removed by us."""
     TAKEN_OFF = "taken_off"
     """We put it there and a person took it off: stays off."""
+    REMOVED = "removed"
+    """We took it off, and the customer has not been read since."""
     REJECTED = "rejected"
     """The destination refuses it for good, or the customer is gone there."""
 
@@ -57,7 +59,7 @@ class Difference:
     observed: bool | None = None
     """Whether the name was on the customer when the shop was last read; None: not known."""
     observed_later: bool = False
-    """That reading is newer than our last write of this name there."""
+    """That reading is newer than our last write of this name there, or shows that removal."""
     restore: bool = False
 
 
@@ -87,6 +89,9 @@ def decide(difference: Difference) -> Step:
         if difference.observed is False and difference.observed_later:
             return Step.FORGET
         return Step.REMOVE
+    if difference.state is LedgerState.REMOVED:
+        # a page that was fetched before may be stored after, and show what we took off
+        return Step.FORGET if difference.observed_later else Step.NOTHING
     # foreign, taken off or refused: nothing of ours is there
     return Step.FORGET
 
@@ -98,6 +103,10 @@ def _decide_wanted(difference: Difference) -> Step:
     if difference.state is LedgerState.PENDING:
         # an earlier push did not get to its end: what is there under this name is ours
         return Step.ADD
+    if difference.state is LedgerState.REMOVED:
+        # a member came back; who put it there since we took it off is the merchant
+        there = difference.observed and difference.observed_later
+        return Step.NOTE_FOREIGN if there else Step.ADD
     if difference.state is LedgerState.DELIVERED:
         if difference.observed is False and difference.observed_later:
             # we put it there and a person took it off

@@ -26,17 +26,20 @@ Values = dict[str, Any]
 
 # ``find(haystack, needle)`` stands for the dialect's own function
 _SEEN = "CASE WHEN length(c.hash) = 0 THEN NULL WHEN find(c.tag_keys, {key}) > 0 THEN 1 ELSE 0 END"
-_LATER = "CASE WHEN c.updated_at > l.remote_updated_at THEN 1 ELSE 0 END"
+# change times are whole seconds: in that of a removal, only who has the tag no more was read later
+_LATER = """CASE WHEN c.updated_at > l.remote_updated_at OR (l.state = 'removed'
+ AND c.updated_at = l.remote_updated_at AND find(c.tag_keys, {key}) = 0) THEN 1 ELSE 0 END"""
 
 _WANTED_TAGS = f"""
 SELECT w.name, w.segment, w.restore, m.profile_id, c.customer_id, c.email, c.customer_id AS target,
-       l.state, l.remote_id, {_SEEN.format(key="w.packed_key")} AS seen, {_LATER} AS later
+       l.state, l.remote_id, {_SEEN.format(key="w.packed_key")} AS seen,
+       {_LATER.format(key="w.packed_key")} AS later
 FROM {{members}} CROSS JOIN customers c
 LEFT JOIN ledger l ON l.destination = :destination AND l.name_key = w.name_key
                   AND l.target = c.customer_id
 WHERE {{chosen}} AND m.segment = w.segment AND c.profile_id = m.profile_id
   AND c.source = :source AND c.guest = 0 AND c.gone_at IS NULL
-  AND (l.state IS NULL OR l.state = 'pending'
+  AND (l.state IS NULL OR l.state IN ('pending', 'removed')
    OR (l.state = 'delivered' AND c.updated_at > l.remote_updated_at
        AND find(c.tag_keys, w.packed_key) = 0)
    OR (l.state = 'foreign' AND w.restore = 1 AND find(c.tag_keys, w.packed_key) = 0)
@@ -61,13 +64,15 @@ _UNWANTED_TAGS = f"""
 SELECT l.name, l.segment, 0 AS restore, l.profile_id, l.customer_id, l.email, l.target,
        l.state, l.remote_id,
        CASE WHEN c.gone_at IS NOT NULL THEN 0 ELSE {_SEEN.format(key="l.packed_key")} END AS seen,
-       CASE WHEN c.gone_at IS NOT NULL THEN 1 ELSE {_LATER} END AS later
+       CASE WHEN c.gone_at IS NOT NULL THEN 1 ELSE {_LATER.format(key="l.packed_key")} END AS later
 FROM (SELECT l.*, {{newline}} || l.name_key || {{newline}} AS packed_key
       FROM {{ledger}} l WHERE l.destination = :destination) l
 LEFT JOIN customers c ON c.source = :source AND c.customer_id = l.target
 WHERE NOT EXISTS (
     SELECT 1 FROM wishes w JOIN memberships m ON m.segment = w.segment
     WHERE w.name_key = l.name_key AND m.profile_id = c.profile_id AND c.gone_at IS NULL)
+  AND (l.state <> 'removed' OR c.gone_at IS NOT NULL
+   OR {_LATER.format(key="l.packed_key")} = 1)
 """  # noqa: S608 - built from constants
 
 _UNWANTED_LISTS = """

@@ -105,14 +105,15 @@ class PushStore(DifferenceStore):
                 kept.append({**entry, "detail": clean(receipt.detail or receipt.outcome.value)})
                 continue
             settled.append(_place(destination, key, receipt.change.name))
-            if receipt.change.action is Action.REMOVE:
+            removed = receipt.change.action is Action.REMOVE
+            if removed and needs == "email":
                 forgotten.append(key)
-            else:
-                entry = _entry(destination, needs, difference, LedgerState.DELIVERED, now)
-                remote_id = receipt.remote_id or difference.remote_id
-                kept.append(
-                    {**entry, "remote_id": remote_id, "remote_updated_at": receipt.updated_at}
-                )
+                continue
+            # what was read of the customer may still show a tag that is not there any more
+            state = LedgerState.REMOVED if removed else LedgerState.DELIVERED
+            entry = _entry(destination, needs, difference, state, now)
+            remote_id = receipt.remote_id or difference.remote_id
+            kept.append({**entry, "remote_id": remote_id, "remote_updated_at": receipt.updated_at})
         with self._database.write(lease) as connection:
             _upsert(connection, _LEDGER, kept, ("first_at",))
             _forget(connection, forgotten)

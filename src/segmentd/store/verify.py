@@ -57,11 +57,11 @@ class VerifyStore:
         return [Entry(row.name, row.target) for row in rows]
 
     def destinations(self) -> dict[str, int]:
-        """Every destination in the ledger, with its entries."""
+        """Every destination in the ledger, with its entries; what was taken off is none."""
         with self._database.read() as connection:
             rows = Bulk(connection, sqlite=self._database.sqlite).rows(
-                "SELECT destination, count(*) AS entries FROM ledger GROUP BY destination "
-                "ORDER BY destination"
+                "SELECT destination, count(*) AS entries FROM ledger WHERE state <> 'removed' "
+                "GROUP BY destination ORDER BY destination"
             )
         return {row.destination: int(row.entries) for row in rows}
 

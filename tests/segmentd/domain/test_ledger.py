@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from segmentd.domain.ledger import (
     Difference,
@@ -49,6 +49,10 @@ def difference(wanted: bool, state: LedgerState | None, **more: bool | None) -> 
         (difference(True, S.FOREIGN, observed=False, restore=True), Step.ADD),
         (difference(True, S.TAKEN_OFF), Step.NOTHING),
         (difference(True, S.TAKEN_OFF, restore=True), Step.ADD),
+        (difference(True, S.REMOVED), Step.ADD),
+        (difference(True, S.REMOVED, observed=True), Step.ADD),
+        (difference(True, S.REMOVED, observed=True, observed_later=True), Step.NOTE_FOREIGN),
+        (difference(True, S.REMOVED, observed=False, observed_later=True), Step.ADD),
         (difference(True, S.REJECTED), Step.NOTHING),
         (difference(True, S.REJECTED, restore=True), Step.NOTHING),
         (difference(False, None), Step.NOTHING),
@@ -59,6 +63,11 @@ def difference(wanted: bool, state: LedgerState | None, **more: bool | None) -> 
         (difference(False, S.DELIVERED, observed=False, observed_later=True), Step.FORGET),
         (difference(False, S.FOREIGN, observed=True), Step.FORGET),
         (difference(False, S.TAKEN_OFF), Step.FORGET),
+        (difference(False, S.REMOVED), Step.NOTHING),
+        (difference(False, S.REMOVED, observed=True), Step.NOTHING),
+        (difference(False, S.REMOVED, observed=True, observed_later=True), Step.FORGET),
+        (difference(False, S.REMOVED, observed=False), Step.NOTHING),
+        (difference(False, S.REMOVED, observed=False, observed_later=True), Step.FORGET),
         (difference(False, S.REJECTED), Step.FORGET),
     ],
 )
@@ -117,6 +126,9 @@ class Pushing(RuleBasedStateMachine):
         self.state: LedgerState | None = None
         self.place = Place()
         self.changed_by_hand = False
+        self.seen, self.seen_later = False, False
+        self.unread = False
+        """Whether the merchant changed something since the shop was read."""
 
     @rule()
     def the_customer_enters_or_leaves(self) -> None:
@@ -126,28 +138,46 @@ class Pushing(RuleBasedStateMachine):
     def the_merchant_puts_it_there(self) -> None:
         if not self.place.there:
             self.place = Place(True, by_merchant=self.state not in {S.PENDING, S.DELIVERED})
-            self.changed_by_hand = True
+            self.changed_by_hand = self.unread = True
 
     @rule()
     def the_merchant_takes_it_off(self) -> None:
         if self.place.there:
             self.place = Place()
-            self.changed_by_hand = True
+            self.changed_by_hand = self.unread = True
+
+    @rule()
+    def a_read(self) -> None:
+        """That is later than our last write only if somebody else wrote after us, or if it shows
+        that we took it off."""
+        self.seen = self.place.there
+        ours = self.state is S.REMOVED and not self.seen
+        self.seen_later = self.seen_later or self.unread or ours
+        self.unread = False
 
     @rule()
     def a_push(self) -> None:
+        self.a_read()
+        self.push()
+
+    @precondition(lambda self: not self.unread)
+    @rule()
+    def a_push_without_a_read(self) -> None:
+        """What was seen last may be what our own writes made of it in the meantime."""
         self.push()
 
     @rule(sent=st.booleans())
     def a_push_that_dies(self, sent: bool) -> None:
         """After the intention was noted; the request may have arrived."""
+        self.a_read()
         self.push(dies=True, sent=sent)
 
     def push(self, dies: bool = False, sent: bool = True) -> None:
-        """As the pipeline does it, on a shop that was just read."""
-        step = decide(
-            difference(self.wanted, self.state, observed=self.place.there, observed_later=True)
-        )
+        """As the pipeline does it."""
+        sight = {"observed": self.seen, "observed_later": self.seen_later}
+        step = decide(difference(self.wanted, self.state, **sight))
+        if step in {Step.ADD, Step.REMOVE} and not dies:
+            self.seen_later = False
         if step is Step.ADD:
             self.state = S.PENDING
             if sent:
@@ -160,7 +190,7 @@ class Pushing(RuleBasedStateMachine):
             if sent:
                 self.place = Place()
             if not dies:
-                self.state = None
+                self.state = S.REMOVED
         elif step is not Step.NOTHING:
             notes = {Step.NOTE_FOREIGN: S.FOREIGN, Step.NOTE_TAKEN_OFF: S.TAKEN_OFF}
             self.state = notes.get(step)
@@ -171,10 +201,10 @@ class Pushing(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Left alone, two pushes settle it: wish and shop agree wherever we have a say."""
-        self.push()
-        self.push()
+        self.a_push()
+        self.a_push()
         before = (self.state, replace(self.place))
-        self.push()
+        self.a_push()
         assert (self.state, self.place) == before, "a settled push still does something"
         if self.state is S.DELIVERED:
             assert self.wanted

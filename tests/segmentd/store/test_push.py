@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -170,6 +171,40 @@ def test_who_left_is_to_be_removed(tags: Pushing) -> None:
     tags.record(Action.REMOVE, tags.differences(VIP))
     assert tags.differences(VIP) == []
     assert tags.store.delivered("dest") == {"VIP": 2}
+
+
+def test_who_came_back_before_the_shop_was_read_again_is_to_be_added(tags: Pushing) -> None:
+    """What was read before the removal still shows the tag: it is not the merchant's own."""
+    tags.deliver(VIP)
+    ours = customer("2", "c2@shopper.example", tags=["vip"], at=NOW + HOUR)
+    tags.shop.save(ours)
+    tags.leave("2")
+    tags.record(Action.REMOVE, tags.differences(VIP), updated_at=NOW + 2 * HOUR)
+    assert tags.differences(VIP) == []
+    tags.shop.save(replace(ours, email="again@shopper.example"))
+    tags.enter("vip", tags.shop.profile("2"))
+    assert tags.steps(VIP) == {"2": Step.ADD}
+
+
+@pytest.mark.parametrize("hours", [2, 3])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_removal_is_forgotten_as_soon_as_it_is_read(
+    tags: Pushing, hours: int, there: bool
+) -> None:
+    tags.deliver(VIP)
+    tags.shop.save(customer("2", "c2@shopper.example", tags=["vip"], at=NOW + HOUR))
+    tags.leave("2")
+    tags.record(Action.REMOVE, tags.differences(VIP), updated_at=NOW + 2 * HOUR)
+    seen = ["vip"] if there else []
+    tags.shop.save(customer("2", "c2@shopper.example", tags=seen, at=NOW + hours * HOUR))
+    if there and hours == 2:
+        # in the second of the removal itself: nobody can tell which was first
+        assert tags.differences(VIP) == []
+        return
+    assert tags.steps(VIP) == {"2": Step.FORGET}
+    tags.note(None, tags.differences(VIP))
+    tags.enter("vip", tags.shop.profile("2"))
+    assert tags.steps(VIP) == {"2": Step.NOTE_FOREIGN if there else Step.ADD}
 
 
 def test_names_that_nobody_wishes_any_more_are_removed(tags: Pushing) -> None:
