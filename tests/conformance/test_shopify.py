@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
+
 from segmentd.sdk.testing.conformance import DestinationConformance, SourceConformance
 from segmentd.sdk.testing.destination_suite import Bench
 from segmentd.sdk.testing.sandbox import SandboxClock, ShopSandbox
+from segmentd_shopify import backfill
 from segmentd_shopify.destination import ShopifyDestination
 from segmentd_shopify.sandbox import ShopifySandbox
 from segmentd_shopify.source import ShopifySource
@@ -27,6 +30,10 @@ class TestShopifyInBulk(TestShopifySource):
     """The same by a bulk operation, however few there are."""
 
     extra_settings: ClassVar = {**TestShopifySource.extra_settings, "bulk_from": 1}
+
+    @pytest.fixture(autouse=True)
+    def _small_batches(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(backfill, "AT_ONCE", self.page_size)
 
 
 class TestShopifyTags(DestinationConformance):

@@ -24,6 +24,7 @@ from segmentd.sdk import (
 )
 from segmentd.sdk.testing import faults
 from segmentd.sdk.testing.sandbox import Fault, Request, Response
+from segmentd_shopify import backfill
 from segmentd_shopify.sandbox import ShopifySandbox
 from segmentd_shopify.sandbox.bulk import Ending
 from segmentd_shopify.settings import ShopifySettings
@@ -34,6 +35,12 @@ MINUTE = timedelta(minutes=1)
 FAILED = Ending("FAILED", "INTERNAL_SERVER_ERROR", share=0.5)
 PAGED: dict[str, Any] = {"bulk_from": 25_000}
 SMALL: dict[str, object] = {"bulk_from": 10, "orders_page": 10, "customers_page": 10}
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several of them in a shop of a few orders."""
+    monkeypatch.setattr(backfill, "AT_ONCE", 10)
 
 
 class Shopkeeper:

@@ -7,9 +7,12 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from segmentd.bootstrap import App, open_app
 from segmentd.config import load_config
 from segmentd.sdk import Order, Refund
+from segmentd_shopify import backfill
 from segmentd_shopify.sandbox import ShopifySandbox
 
 CONFIG = """
@@ -46,8 +49,13 @@ def program(folder: Path, sandbox: ShopifySandbox, batches: int = 10_000) -> Ite
 
 
 def test_a_backfill_that_is_killed_again_and_again_runs_its_job_once(
-    tmp_path: Path, sandbox: ShopifySandbox, url: str, make_order: Callable[..., Order]
+    tmp_path: Path,
+    sandbox: ShopifySandbox,
+    url: str,
+    make_order: Callable[..., Order],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(backfill, "AT_ONCE", 10)
     moment = sandbox.clock.now() - timedelta(days=1)
     for number in range(1, 71):
         refunds = [Refund(str(number), moment, 250)] if number % 5 == 0 else []

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from segmentd.sdk import Batch, Order, OrderLine, Runtime, Window
 from segmentd.sdk.testing.sandbox import SandboxClock
 from segmentd.sdk.testing.server import serve
+from segmentd_shopify import backfill
 from segmentd_shopify.backfill import Backfill
 from segmentd_shopify.join import BEGINNING, FAMILIES, Join, Place, parse
 from segmentd_shopify.mapping import to_product
@@ -65,6 +66,7 @@ def reader() -> Iterator[Reader]:
         moment = NOON - timedelta(hours=number)
         sandbox.put_order(Order(str(number), moment, moment, "EUR", 500, paid=True, lines=lines))
     with pytest.MonkeyPatch.context() as patch, serve(sandbox) as url:
+        patch.setattr(backfill, "AT_ONCE", 3)
         patch.setenv("SANDBOX_SHOPIFY_TOKEN", sandbox.credentials()["token"])
         yield Reader(sandbox, url)
 
