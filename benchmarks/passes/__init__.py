@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -204,6 +203,3 @@ def _when_due(url: str) -> datetime:
 
 
 KINDS = {each.__name__: each for each in (first, full, spoil, cycles, due, verify, explain)}
-
-if __name__ == "__main__":
-    KINDS[sys.argv[1]](*sys.argv[2:])
