@@ -58,8 +58,14 @@ class AnyWorld(RuleBasedStateMachine):
 
     files: Files
 
-    @initialize(chosen=choices, pinned=pins, start=st.integers(0, 3), pushing=st.booleans())
-    def open(self, chosen: Choice, pinned: Pins, start: int, pushing: bool) -> None:
+    @initialize(
+        chosen=choices,
+        pinned=pins,
+        start=st.integers(0, 3),
+        pushing=st.booleans(),
+        full=st.sampled_from([False, False, True]),
+    )
+    def open(self, chosen: Choice, pinned: Pins, start: int, pushing: bool, full: bool) -> None:
         self.shop = WorldShop()
         for product, kind in (("11", "Shoes"), ("12", "Hats"), ("13", "Shoes")):
             self.shop.retitle(product, kind, 2000)
@@ -67,7 +73,8 @@ class AnyWorld(RuleBasedStateMachine):
             self.shop.put_account(str(number), country="DE" if number % 2 else "AT")
             self.shop.place(str(number), 70 * number * HOUR, 2500 * number, ("11",), guest=False)
         self.shop.place("6", 30 * HOUR, 4000, ("12",), guest=True)
-        self.system = System(self.files, self.shop, rules_of(chosen, pinned), pushing=pushing)
+        rules = rules_of(chosen, pinned)
+        self.system = System(self.files, self.shop, rules, pushing=pushing, full=full)
         # looked at after the first thing that happens: a fifth of the time would go into beginnings
         self.system.cycle((), pulling=True)
         self.system.settle()

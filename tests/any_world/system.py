@@ -96,8 +96,11 @@ def raw(database: Database) -> Iterator[sqlite3.Connection]:
 class System:
     """One process after another on the same store."""
 
-    def __init__(self, files: Files, shop: WorldShop, rules: Rules, *, pushing: bool) -> None:
+    def __init__(
+        self, files: Files, shop: WorldShop, rules: Rules, *, pushing: bool, full: bool
+    ) -> None:
         self.files, self.shop, self.rules, self.pushing = files, shop, rules, pushing
+        self.full = full
         self.fuse = files.fuse
         self.fuse.set(None)
         files.clear()
@@ -143,8 +146,8 @@ class System:
         pull(Reading(SHOP, source, self.store, self._lease_of_shop, self.shop.now, _quietly))
 
     def segment(self) -> SegmentSummary:
-        """A pass over what is dirty or due."""
-        return _pass(self.store, self._lease_of_segments, self)
+        """A pass over what is dirty or due, or each time over everybody."""
+        return _pass(self.store, self._lease_of_segments, self, full=self.full)
 
     def inside(self) -> dict[str, set[str]]:
         """Customer → segments that the store says they are in."""
@@ -192,7 +195,7 @@ _RUNTIME = Runtime()
 _ANYTHING = Guard(floor=1_000_000)
 
 
-def _pass(store: Store, lease: Lease, system: System, *, full: bool = False) -> SegmentSummary:
+def _pass(store: Store, lease: Lease, system: System, *, full: bool) -> SegmentSummary:
     rules = system.rules
     return segment(
         store, lease, rules.segments, rules.ruleset, system.shop.now, _silently,

@@ -1,11 +1,13 @@
 """Segment: decide who belongs to which segment now, and publish the differences.
 
 A pass decides the profiles that are dirty or due by all rules, read in this process, and everybody
-by the rules that were edited, read range by range in workers; a full pass is one that takes all
-rules for edited. What is fitted to the store, store-relative values (percentile cuts, means) and
-the cuts of limited segments are computed in steps of their own and then frozen for the pass; when
-one moves, the profiles between the old and the new value are decided too. All that a pass found is
-published in one transaction.
+by the rules that were edited, read range by range in workers, which give back what is not stored
+yet; a full pass is one that takes all rules for edited. What is fitted to the store, store-relative
+values (percentile cuts, means) and the cuts of limited segments are computed in steps of their own
+and then frozen for the pass; when one moves, the profiles between the old and the new value are
+decided too. A full pass reads everybody once if it can: it decides by the cuts of the pass before,
+and those between them and the new ones again. All that a pass found is published in one
+transaction.
 """
 
 from __future__ import annotations
@@ -19,11 +21,12 @@ from typing import TypeVar
 from segmentd.domain.memberships import Cause
 from segmentd.domain.segments import Segment
 from segmentd.pipeline.ports import FactsPort, Lease, Part, Pass, Pending, SegmentPort
-from segmentd.segmenter.evaluate import Values, candidates, evaluate, joined, values
+from segmentd.segmenter.evaluate import Values, candidates, joined, values
 from segmentd.segmenter.fitted import HABITS, bound, fit, fitted_before, habits, outdated, refitted
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.ruleset import Ruleset
 from segmentd.segmenter.thresholds import Population, moved, threshold, value_name
+from segmentd.segmenter.unstored import OF_NEWS, OF_VALUES, Look, News, unsaved
 
 T = TypeVar("T")
 Range = tuple[int, int]
@@ -107,7 +110,7 @@ def segment(
     entered, left = store.publish(lease, outcome, now)
     return replace(
         summary,
-        evaluated=_evaluated(outcome.parts),
+        evaluated=passing.looked or sum(len(part.decision.due) for part in outcome.parts),
         entered=entered,
         left=left,
         full=bool(passing.scope),
@@ -142,13 +145,6 @@ def edited(stored: Mapping[str, str], segments: Sequence[Segment]) -> frozenset[
     return frozenset(changed | (stored.keys() - current.keys()))
 
 
-def _evaluated(parts: Sequence[Part]) -> int:
-    """How many profiles were looked at: everybody, if some rules were decided for everybody."""
-    single = sum(len(part.decision.due) for part in parts if not isinstance(part.asked, range))
-    everybody = sum(len(part.decision.due) for part in parts if isinstance(part.asked, range))
-    return everybody or single
-
-
 def _unknown(segments: Sequence[Segment], found: Mapping[str, object]) -> Iterator[str]:
     for each in segments:
         for pin in each.pins:
@@ -157,7 +153,10 @@ def _unknown(segments: Sequence[Segment], found: Mapping[str, object]) -> Iterat
 
 
 def _worth_a_full_pass(pending: Pending) -> bool:
-    count = len(pending.dirty) + len(pending.due)
+    return _are_many(len(pending.dirty) + len(pending.due), pending)
+
+
+def _are_many(count: int, pending: Pending) -> bool:
     return count > max(FULL_FLOOR, FULL_SHARE * pending.profiles)
 
 
@@ -177,8 +176,12 @@ class _Passing:
     """Those of this one, as far as they are known."""
     scope: frozenset[str] = frozenset()
     """The segments that are decided for everybody."""
+    looked: int = 0
+    """How many were decided when everybody was."""
 
     def __post_init__(self) -> None:
+        self._foreseen: list[News] = []
+        self._moved: set[int] = set()
         self.causes = {**dict.fromkeys(self.pending.due, Cause.TIME), **self.pending.dirty}
         """The profiles that are decided by all rules."""
         self.thresholds.update(fitted_before(self.ruleset, self.stored))
@@ -224,56 +227,76 @@ class _Passing:
     def place_cuts(self) -> None:
         """Compute what is computed of everybody before anybody is decided: values that need no
         threshold, then those that need them."""
-        compute = partial(values, now=self.now)
-        self._place(self.ruleset.expressions, lambda rules: rules.value_needs, compute)
+        names, limits = self.ruleset.expressions, tuple(self.ruleset.limits)
+        if self.whole and not limits and self.stored.keys() >= set(names):
+            self._foresee()
+        else:
+            compute = partial(values, now=self.now)
+            self._value(names, lambda rules: rules.value_needs, compute)
+        self._cut(names)
         rank = partial(candidates, now=self.now, thresholds=self.thresholds)
-        self._place(tuple(self.ruleset.limits), lambda rules: rules.needs, rank)
+        self._value(limits, lambda rules: rules.needs, rank)
+        self._cut(limits)
 
     def decide(self) -> list[Part]:
         """What the pass found."""
-        decide = partial(evaluate, now=self.now, thresholds=self.thresholds)
-        parts = []
+        parts, look = [], self._look(self.ruleset, self.ruleset.keys, self.thresholds)
         for asked, frames in self._picked:
-            parts.append(Part(asked, decide(self.ruleset, frames)))
-            self.progress(sum(len(part.asked) for part in parts), len(self.causes))
-        if self.scope:
-            among = self.ruleset.restricted(self.scope)
-            chosen = [key for key in self.ruleset.keys if key in self.scope]
-            decisions = self._everybody(among.needs, partial(decide, among))
-            for (low, high), decision in zip(self._ranges, decisions, strict=True):
-                parts.append(Part(range(low, high + 1), decision.only(chosen)))
-        if self.back and self.ruleset.remembered:
-            _look_again(parts, self.now)
+            parts.append(Part(asked, look.decision(frames)))
+            self.progress(sum(len(part.asked) for part in parts), len(self._picked))
+        for news in self._of_everybody():
+            self.looked += news.profiles
+            parts.append(Part(news.asked, news.decision))
         return parts
 
-    def _place(
+    def _foresee(self) -> None:
+        """Decide everybody by the cuts of the pass before while the values behind them are read:
+        few stand between them and the new ones."""
+        look = self._look(self.ruleset, self.ruleset.keys, {**self.stored, **self.thresholds})
+        for found, news in self._everybody(self.ruleset.needs | OF_VALUES | OF_NEWS, look.both):
+            self._save(found)
+            self._foreseen.append(news)
+        self.store.count_values(self.lease)
+
+    def _of_everybody(self) -> Iterator[News]:
+        """What was found by the rules that are for everybody, without who was decided singly since
+        the values were read."""
+        if self._foreseen:
+            yield from (news.without(self._moved) for news in self._foreseen)
+        elif self.scope:
+            among = self.ruleset.restricted(self.scope)
+            chosen = [key for key in among.keys if key in self.scope]
+            look = self._look(among, chosen, self.thresholds)
+            yield from self._everybody(among.needs | OF_NEWS, look.news)
+
+    def _look(self, among: Ruleset, keys: Sequence[str], thresholds: Mapping[str, str]) -> Look:
+        again = self.back and bool(self.ruleset.remembered)
+        return Look(among, self.now, thresholds, keys, whole=self.whole, again=again)
+
+    def _value(
         self,
         names: Sequence[str],
         needs: Callable[[Ruleset], frozenset[str]],
         compute: Callable[[Ruleset, Frames], Values],
     ) -> None:
-        """Bring the values behind some cuts up to date, and place the cuts anew."""
+        """Bring the values behind some cuts up to date."""
         fresh = {name for name in names if self._is_fresh(name)}
         if fresh:
             among = self.ruleset.restricted(
                 key for key in self.ruleset.keys if self.ruleset.thresholds(key) & fresh
             )
-            for found in self._everybody(needs(among), partial(compute, among)):
-                self.store.save_values(self.lease, found)
+            work = partial(unsaved, partial(compute, among))
+            for found in self._everybody(needs(among) | OF_VALUES, work):
+                self._save(found)
             if self.whole:
                 self.store.count_values(self.lease)
         singly = [compute(self.ruleset, frames) for _, frames in self._picked] if names else []
         if singly:
-            self.store.save_values(self.lease, joined(singly))
-        populations = {value_name(name): self.store.population(value_name(name)) for name in names}
-        for name in names:
-            self._cut(name, populations[value_name(name)])
-        self._pick()
+            self._save(joined(singly))
 
-    def _pick(self) -> None:
-        """Take in who is to be decided singly; where all rules are for everybody nobody is."""
-        if not self.whole:
-            self._picked.add(self.causes)
+    def _save(self, found: Values) -> None:
+        if len(found):
+            self.store.save_values(self.lease, found)
 
     def _is_fresh(self, name: str) -> bool:
         """Whether the values behind a cut must be computed of everybody."""
@@ -286,14 +309,33 @@ class _Passing:
         """Of what the values of everybody are stored: those behind the cuts of the pass before."""
         return frozenset(map(value_name, self.stored))
 
-    def _cut(self, name: str, population: Population) -> None:
-        before = self.stored.get(name)
-        cut = self.thresholds[name] = threshold(name, population)
+    def _cut(self, names: Sequence[str]) -> None:
+        """Place cuts anew; who stands between the old and the new one is decided singly."""
+        populations = {value_name(name): self.store.population(value_name(name)) for name in names}
+        for name in names:
+            population = populations[value_name(name)]
+            self.thresholds[name] = threshold(name, population)
+            if self._foreseen or not self.whole:
+                self._moved.update(self._between(name, population))
+        if self._foreseen and _are_many(len(self._moved), self.pending):
+            self._foreseen.clear()
+        self._pick()
+
+    def _between(self, name: str, population: Population) -> Iterable[int]:
+        before, cut = self.stored.get(name), self.thresholds[name]
         # who uses one that was not there before is decided for everybody
-        if before is not None and before != cut and not self.whole:
-            factors = self.ruleset.factors.get(name, {1.0})
-            for profile in moved(name, before, cut, population, factors):
-                self.causes.setdefault(profile, Cause.THRESHOLD)
+        if before is None or before == cut:
+            return ()
+        return moved(name, before, cut, population, self.ruleset.factors.get(name, {1.0}))
+
+    def _pick(self) -> None:
+        """Take in who is to be decided singly; where all rules are for everybody nobody is, but by
+        cuts that were not foreseen."""
+        if not self.whole:
+            self.causes = {**dict.fromkeys(self._moved, Cause.THRESHOLD), **self.causes}
+            self._picked.add(self.causes)
+        elif self._foreseen:
+            self._picked.add(self._moved)
 
     @cached_property
     def _ranges(self) -> Sequence[Range]:
@@ -326,6 +368,9 @@ class _Picked:
         self._known.update(new)
         self._chunks += chunks(new)
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def __iter__(self) -> Iterator[tuple[Sequence[int], Frames]]:
         for number, chunk in enumerate(self._chunks):
             frames = self._kept.get(number)
@@ -334,12 +379,3 @@ class _Picked:
             if len(self._known) <= KEPT:
                 self._kept[number] = frames
             yield chunk, frames
-
-
-def _look_again(parts: Sequence[Part], now: datetime) -> None:
-    """What a pass that went back in time stores ends the memberships that it took for those of
-    then, so at the next look they are others."""
-    soon = int(now.timestamp()) + 1.0
-    for part in parts:
-        due = part.decision.due.fillna(soon).clip(upper=soon)
-        part.decision = part.decision._replace(due=due)

@@ -41,6 +41,10 @@ class Decision(NamedTuple):
         graced = [key for key in self.lapsing.columns if key in keys]
         return self._replace(members=self.members[list(keys)], lapsing=self.lapsing[graced])
 
+    def of(self, chosen: Bools) -> Decision:
+        """About those of the profiles that a mask chooses."""
+        return Decision(self.members[chosen], self.due[chosen], self.lapsing[chosen])
+
 
 def values(ruleset: Ruleset, frames: Frames, now: datetime) -> Values:
     """What store-relative thresholds are computed from.
@@ -49,11 +53,7 @@ def values(ruleset: Ruleset, frames: Frames, now: datetime) -> Values:
     ``value_name`` (NaN where missing), plus ``orders`` and ``last_order_at`` (epoch seconds,
     NaN without an order).
     """
-    partition = _Partition(ruleset, frames, now, {})
-    ranked = partition.conditions.ranked
-    subjects = {value_name(name): subject for name, subject in ruleset.relatives.items()}
-    columns = {name: ranked(subject) for name, subject in subjects.items()}
-    return partition.facts.population(columns)
+    return _Partition(ruleset, frames, now, {}).values()
 
 
 def joined(parts: Sequence[Values]) -> Values:
@@ -84,12 +84,15 @@ def evaluate(
     false. An account created after ``now`` that has not ordered before belongs nowhere. Who is a
     member already is read from ``frames.memberships``.
     """
+    return _Partition(ruleset, frames, now, thresholds).decision()
+
+
+def valued(
+    ruleset: Ruleset, frames: Frames, now: datetime, thresholds: Mapping[str, str]
+) -> tuple[Values, Decision]:
+    """``values`` and ``evaluate`` of the same frames, which have much in common."""
     partition = _Partition(ruleset, frames, now, thresholds)
-    partition.decide(ruleset.keys)
-    index, columns = partition.facts.index, list(ruleset.keys)
-    members = pd.DataFrame(partition.conditions.members, index=index, columns=columns, dtype=bool)
-    due = pd.Series(partition.due(), index=index, name="due")
-    return Decision(members, due, pd.DataFrame(partition.lapsing, index=index))
+    return partition.values(), partition.decision()
 
 
 class _Partition:
@@ -106,6 +109,20 @@ class _Partition:
         self.conditions = Conditions(self.facts, shop, thresholds)
         self.lapsing: dict[str, Floats] = {}
         self._changes: list[Floats] = []
+
+    def values(self) -> Values:
+        """See ``values``."""
+        ranked = self.conditions.ranked
+        subjects = {value_name(name): subject for name, subject in self._ruleset.relatives.items()}
+        return self.facts.population({name: ranked(each) for name, each in subjects.items()})
+
+    def decision(self) -> Decision:
+        """See ``evaluate``."""
+        keys, index = list(self._ruleset.keys), self.facts.index
+        self.decide(keys)
+        members = pd.DataFrame(self.conditions.members, index=index, columns=keys, dtype=bool)
+        due = pd.Series(self.due(), index=index, name="due")
+        return Decision(members, due, pd.DataFrame(self.lapsing, index=index))
 
     def decide(self, keys: Iterable[str]) -> None:
         """Fill ``conditions.members`` with these segments, which hold all that they depend on."""

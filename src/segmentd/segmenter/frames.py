@@ -32,6 +32,7 @@ PROFILE_COLUMNS = (
     "email_consent",
     "sms_consent",
     "tags",  # list
+    "due_at",  # float64 instant: when the pass before will be looked at again, NaN for never
 )
 ORDER_COLUMNS = (
     "order_id",  # int64, ours
@@ -98,6 +99,18 @@ MEMBERSHIP_COLUMNS = (
     "left_at",  # float64 instant, NaN while a member
     "lapsing_at",  # float64 instant: a member only by grace since then
 )
+MEMBER_COLUMNS = (
+    "profile_id",  # int64
+    "segment",
+    "lapsing_at",  # float64 instant: a member only by grace since then
+)
+VALUE_COLUMNS = (
+    "profile_id",  # int64
+    "name",  # of the subject, or of the cut of a limited segment
+    "value",  # float64
+    "orders",  # float64
+    "last_order_at",  # float64 instant, minus infinity for who never ordered
+)
 
 RARE: Mapping[str, frozenset[str]] = {
     "profiles": frozenset(PROFILE_COLUMNS) - {"profile_id", "created_at"},
@@ -121,6 +134,9 @@ class Frames:
     Events of the future of ``now`` may be in it: the evaluation leaves them out. ``memberships``
     holds the stored history of the segments that ``Ruleset.remembered`` names, one row for each
     time that a profile was a member. The columns of ``RARE`` may be missing.
+
+    ``members`` and ``values`` are what the pass before stored, read only to be compared with; of
+    who is gone since, too.
     """
 
     profiles: pd.DataFrame
@@ -131,6 +147,8 @@ class Frames:
     events: pd.DataFrame
     traits: pd.DataFrame
     memberships: pd.DataFrame
+    members: pd.DataFrame | None = None
+    values: pd.DataFrame | None = None
 
 
 def pack(elements: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from segmentd.segmenter.frames import Frames
 from segmentd.store.facts import (
     OF_PROFILES,
+    STORED,
     Kind,
     empty,
     frame,
@@ -58,12 +59,15 @@ class RangeFacts:
                 self._read("products", needs, "1 = 1") if "lines" in needs else empty("products")
             )
             memberships = _without(gone, self._memberships(chosen, segments_in(needs)))
+            stored = {name: self._read(name, needs, chosen) for name in STORED if name in needs}
         finally:
             # ends the transaction: the next range sees what was written meanwhile
             self._connection.rollback()
         if "lines" in needs:
             facts["lines"] = of_orders(facts["lines"], facts["orders"])
-        return Frames(profiles=profiles, products=products, memberships=memberships, **facts)
+        return Frames(
+            profiles=profiles, products=products, memberships=memberships, **stored, **facts
+        )
 
     def close(self) -> None:
         """Let go of the connection."""

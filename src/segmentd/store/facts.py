@@ -5,7 +5,8 @@ connection, ``arrow.RangeFacts`` whole ranges through ADBC in a worker process.
 
 What is to be read is said by names of frames: ``orders``, ``lines`` (with the products),
 ``refunds``, ``events``, ``traits``, and ``memberships:KEY`` for each segment whose history is asked
-for (``memberships`` alone: of all). Profiles are always read.
+for (``memberships`` alone: of all); ``members`` and ``values`` are what the pass before stored.
+Profiles are always read.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Kind(Enum):
 
     INTEGER = 0
     NUMBER = 1
-    """A whole number that may be missing: float64."""
+    """Without a fraction, and may be missing; or with one, and never missing: float64."""
     MONEY = 2
     """As NUMBER; in a foreign currency it is missing."""
     REAL = 3
@@ -66,6 +67,7 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
         "email_consent": Kind.TEXT,
         "sms_consent": Kind.TEXT,
         "tags": Kind.LIST,
+        "due_at": Kind.LATER,
     },
     "orders": {
         "order_id": Kind.INTEGER,
@@ -126,14 +128,33 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
         "left_at": Kind.LATER,
         "lapsing_at": Kind.LATER,
     },
+    "members": {
+        "profile_id": Kind.INTEGER,
+        "segment": Kind.TEXT,
+        "lapsing_at": Kind.LATER,
+    },
+    "values": {
+        "profile_id": Kind.INTEGER,
+        "name": Kind.TEXT,
+        "value": Kind.NUMBER,
+        "orders": Kind.NUMBER,
+        "last_order_at": Kind.NUMBER,
+    },
 }
 """Frame → its columns, in the frame's order."""
 
 OF_PROFILES = ("orders", "lines", "refunds", "events", "traits")
 """Frames whose rows belong to one profile each."""
+STORED = ("members", "values")
+"""Frames with what the pass before stored."""
 EVERYTHING = frozenset({*OF_PROFILES, "memberships"}) | ALL_COLUMNS
 
-_TABLES = {"lines": "order_lines"}
+_TABLES = {
+    "lines": "order_lines",
+    "members": "memberships",
+    # from the left: from the other side it would be looked for in all values of a subject
+    "values": "relative_values LEFT JOIN relative_subjects USING (subject_id)",
+}
 _INSTANTS = frozenset({Kind.INSTANT, Kind.LATER})
 _MEMBERSHIPS = "memberships"
 # the time that a profile was a member ends with the next change; grace is only of the current one;
@@ -257,6 +278,9 @@ class PartFacts:
         there = f"gone_at IS NULL AND {chosen} ORDER BY profile_id"
         profiles = self._read("profiles", needs, there, *values)
         ids = profiles["profile_id"].tolist()
+        stored = {
+            name: self._read(name, needs, chosen, *values) for name in STORED if name in needs
+        }
         facts = {
             name: self._read(name, needs, "profile_id IN (?*)", ids)
             if name in needs
@@ -272,6 +296,7 @@ class PartFacts:
             profiles=profiles,
             products=products,
             memberships=self._memberships(ids, segments_in(needs)),
+            **stored,
             **facts,
         )
 

@@ -15,6 +15,7 @@ from segmentd.domain.memberships import Cause
 from segmentd.domain.segments import Segment
 from segmentd.pipeline.ports import Part, Pass
 from segmentd.segmenter.thresholds import value_name
+from segmentd.segmenter.unstored import due_instants, unlike
 from segmentd.store.bulk import Bulk, Values
 from segmentd.store.content import clean
 from segmentd.store.facts import among
@@ -128,7 +129,7 @@ class _Writing:
 def _changes(bulk: Bulk, part: Part) -> list[_Change]:
     members = part.decision.members
     index, keys = _index(members), list(map(str, members.columns))
-    stored = _memberships(bulk, part.asked, keys)
+    stored = _memberships(bulk, part.asked)
     found = {key: index[members[key].to_numpy()] for key in keys}
     entered = {key: _without(found[key], stored.get(key, _NONE)) for key in keys}
     # some were merged away or removed since they were decided
@@ -157,14 +158,10 @@ def _index(members: Any) -> Ids:
     return ids
 
 
-def _memberships(bulk: Bulk, asked: Sequence[int], keys: Sequence[str]) -> dict[str, Ids]:
+def _memberships(bulk: Bulk, asked: Sequence[int]) -> dict[str, Ids]:
     """Segment → stored members, of those asked for."""
     chosen, values = among(asked)
     joined = bulk.joined("profile_id")
-    if isinstance(asked, range):
-        # the index by segment holds all that is asked: the rows stay unread
-        one = f"SELECT {joined} FROM memberships WHERE segment = ? AND {chosen}"  # noqa: S608
-        return {key: _split(bulk.rows(one, key, *values)[0][0]) for key in keys}
     rows = bulk.rows(
         f"SELECT segment, {joined} FROM memberships WHERE {chosen} GROUP BY segment",  # noqa: S608
         *values,
@@ -237,12 +234,9 @@ def _save_due(bulk: Bulk, part: Part, *, every: int) -> None:
     stored = _stored_due(bulk, part.asked)
     ids = _index(part.decision.due)
     old = np.array([stored.get(p, np.nan) for p in ids.tolist()], dtype=np.float64)
-    # whole seconds, and never early
-    new = np.ceil(part.decision.due.to_numpy(dtype=np.float64))
-    if len(part.decision.members.columns) < every:
-        # what else the profile waits for was not asked
-        new = np.fmin(new, old)
-    differs = ~((new == old) | (np.isnan(new) & np.isnan(old)))
+    whole = len(part.decision.members.columns) == every
+    new = due_instants(part.decision.due, old, whole=whole)
+    differs = unlike(new, old)
     bulk.update_due(
         [
             (None if np.isnan(due) else _instant(bulk, due), profile_id)

@@ -10,6 +10,8 @@ import pytest
 
 from passes import World
 from segmentd.domain.segments import ExclusiveSet, Limit, Segment
+from segmentd.pipeline import segment as passing
+from segmentd.segmenter.unstored import OF_NEWS, OF_VALUES
 from segmentd.store import open_store
 from shop_in_store import DAY, rows
 
@@ -46,13 +48,14 @@ def world(tmp_path: Path) -> Iterator[Watched]:
 
 RICH = Segment("rich", "Rich", "amount_spent >= 40")
 RECENT = Segment("recent", "Recent", "last_order_date >= -9d")
+NEEDS = frozenset({"orders", "refunds"})
 
 
 def test_an_edit_reads_only_what_the_edited_rule_needs(world: Watched) -> None:
     world.segments = [RICH, Segment("recent", "Recent", "last_order_date >= -5d")]
     summary = world.run()
     assert (summary.edited, summary.evaluated, summary.full) == (["recent"], 4, True)
-    assert world.read == [(4, frozenset({"orders"}))]
+    assert world.read == [(4, OF_NEWS | {"orders"})]
 
 
 def test_an_edit_decides_what_depends_on_it_too(world: Watched) -> None:
@@ -99,12 +102,56 @@ def test_a_percentile_that_is_new_is_computed_of_everybody(world: Watched) -> No
     assert world.members("top") == [1, 2, 3]
     # its values of everybody, then everybody by its rule
     needs = frozenset({"orders", "refunds"})
-    assert world.read == [(24, needs), (24, needs)]
+    assert world.read == [(24, needs | OF_VALUES), (24, needs | OF_NEWS)]
     world.segments = [*world.segments, Segment("low", "Low", "amount_spent IN BOTTOM 20%")]
     world.read.clear()
     world.run()
     # another cut through values that are there already
-    assert world.read == [(24, needs)]
+    assert world.read == [(24, needs | OF_NEWS)]
+
+
+def ranked(world: Watched) -> None:
+    """Twenty-four people, of whom the fifth part are in a segment by rank."""
+    for who in range(5, 25):
+        world.spend(who, who)
+    world.segments = [RICH, RECENT, Segment("top", "Top", "amount_spent IN TOP 20%")]
+    world.run()
+    assert world.members("top") == [1, 2, 3, 23, 24]
+    world.read.clear()
+
+
+def test_a_full_pass_reads_everybody_once(world: Watched) -> None:
+    ranked(world)
+    assert world.run(full=True).evaluated == 24
+    assert world.read == [(24, NEEDS | OF_VALUES | OF_NEWS)]
+
+
+def test_a_full_pass_decides_again_who_stands_between_two_cuts(world: Watched) -> None:
+    ranked(world)
+    before = len(world.history())
+    world.spend(10, 100)
+    summary = world.run(full=True)
+    assert (summary.evaluated, summary.entered, summary.left) == (24, 2, 1)
+    assert (world.members("top"), world.members("rich")) == ([1, 2, 3, 10, 24], [1, 2, 10])
+    # the one who enters was beyond both cuts, the other was the last one inside
+    assert world.read == [(24, NEEDS | OF_VALUES | OF_NEWS), (1, NEEDS)]
+    assert sorted(world.history()[before:]) == [
+        ("rich", "10", "entered", "order"),
+        ("top", "10", "entered", "order"),
+        ("top", "23", "left", "threshold"),
+    ]
+
+
+def test_a_full_pass_decides_everybody_again_when_a_cut_has_moved_far(
+    world: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passing, "FULL_FLOOR", 0)
+    ranked(world)
+    for who in range(5, 16):
+        world.spend(who, 100 + who)
+    world.run(full=True)
+    assert world.members("top") == [11, 12, 13, 14, 15]
+    assert world.read == [(24, NEEDS | OF_VALUES | OF_NEWS), (24, NEEDS | OF_NEWS)]
 
 
 def test_the_members_of_a_set_are_decided_together(world: Watched) -> None:

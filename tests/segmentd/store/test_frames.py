@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pandas.testing import assert_frame_equal
 from segmentd.domain.records import Customer, OrderLine, Product, Refund
 from segmentd.segmenter import frames as shapes
 from segmentd.segmenter.frames import RARE, Frames
+from segmentd.segmenter.unstored import OF_NEWS, OF_VALUES
 from segmentd.store import Store
 from segmentd.store.bulk import Bulk
 from segmentd.store.facts import EVERYTHING, PartFacts
@@ -43,7 +45,7 @@ INTEGERS = {
     "memberships": {"profile_id", "entered_at"},
 }
 NUMBERS = {
-    "profiles": {"created_at", "latitude", "longitude"},
+    "profiles": {"created_at", "latitude", "longitude", "due_at"},
     "orders": {"cancelled_at", "total", "discount"},
     "lines": {"cancelled_at", "amount", "discount"},
     "refunds": {"cancelled_at", "amount"},
@@ -141,7 +143,7 @@ def test_frames_have_the_columns_and_types_that_are_agreed(shop: Shop) -> None:
 def test_frames_say_what_the_records_said(shop: Shop) -> None:
     fill(shop)
     frames = shop.store.frames([shop.profile("1")])
-    (profile,) = frames.profiles.to_dict("records")
+    (profile,) = frames.profiles.drop(columns="due_at").to_dict("records")
     assert profile == {
         "profile_id": shop.profile("1"), "source": "shop", "customer_id": "1",
         "created_at": (NOW - 100 * DAY).timestamp(), "email": "A@shopper.example",
@@ -239,6 +241,31 @@ def test_both_readers_read_the_same(shop: Shop, url: str, worker: ProcessPoolExe
     fill(shop)
     read = worker.submit(read_range, url, 1, 100, EVERYTHING).result()
     assert_same(everything(shop.store), read)
+
+
+def test_both_readers_read_what_the_pass_before_stored(
+    shop: Shop, url: str, worker: ProcessPoolExecutor
+) -> None:
+    fill(shop)
+    one, other = shop.profile("1"), shop.profile("2")
+    subject = {"subject_id": 7, "name": "amount_spent", "profiles": 2, "total": "3", "squares": "5"}
+    shop.insert("relative_subjects", **subject)
+    for who, value, last in ((one, 1.5, -math.inf), (other, 2.0, 1e9)):
+        shop.insert("relative_values", profile_id=who, subject_id=7, value=value, orders=0.0,
+                    last_order_at=last, earlier=-float(who))  # fmt: skip
+    with shop.store._database.write() as connection:
+        bulk = Bulk(connection, sqlite=shop.store._database.sqlite)
+        bulk.update_due([(bulk.instant(NOW), other)])
+    # whoever is gone since must still leave
+    shop.remove("customers", "1")
+    needs = OF_NEWS | OF_VALUES
+    here = read_part(shop.store, needs)
+    assert_same(here, worker.submit(read_range, url, 1, 100, needs).result())
+    assert here.members is not None
+    assert here.values is not None
+    assert set(here.members["profile_id"]) == {one}
+    assert here.values.to_numpy().tolist() == [[other, "amount_spent", 2.0, 0.0, 1e9]]
+    assert here.profiles.set_index("profile_id")["due_at"][other] == NOW.timestamp()
 
 
 def test_ranges_of_which_nothing_is_there(
