@@ -131,7 +131,8 @@ def _joined(steps: Iterable[tuple[Place, int]]) -> list[tuple[Place, int]]:
     """Without steps that have become too small."""
     found: list[tuple[Place, int]] = []
     for place, profiles in steps:
-        if found and found[-1][1] + profiles <= STEP:
+        # an empty one is too small beside any other: that one may be about to be divided
+        if found and (not found[-1][1] or found[-1][1] + profiles <= STEP):
             place, profiles = found[-1][0], found.pop()[1] + profiles
         found.append((place, profiles))
     return found
