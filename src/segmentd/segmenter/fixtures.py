@@ -211,5 +211,9 @@ def of_profiles(frames: Frames, profile_ids: Sequence[int]) -> Frames:
         for each in dataclasses.fields(frames)
         if each.name != "products"
     }
-    chosen = {name: frame[frame["profile_id"].isin(profile_ids)] for name, frame in rows.items()}
+    chosen = {
+        name: frame[frame["profile_id"].isin(profile_ids)]
+        for name, frame in rows.items()
+        if frame is not None
+    }
     return dataclasses.replace(frames, **chosen)
