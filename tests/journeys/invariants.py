@@ -51,7 +51,10 @@ _STORY = {
         SELECT p.source, p.customer_id, h.segment, h.entered, count(*)
         FROM membership_changes h JOIN profiles p ON p.profile_id = h.profile_id
         GROUP BY p.source, p.customer_id, h.segment, h.entered""",
-    "ledger": "SELECT destination, name_key, target, state, segment FROM ledger",
+    # what was taken off is remembered until it is read, a cycle sooner or later
+    "ledger": """
+        SELECT destination, name_key, target, state, segment FROM ledger
+        WHERE state <> 'removed'""",
     "rejections": "SELECT origin, kind, id FROM rejections",
     "dirty": "SELECT profile_id FROM dirty",
     "windows": "SELECT source, stream FROM cursors WHERE window_until IS NOT NULL",
@@ -82,6 +85,10 @@ class Facts:
         return sorted(
             f"{name} {json.dumps(row)}" for name, sql in _STORY.items() for row in self.rows(sql)
         )
+
+    def removals(self) -> Rows:
+        """What was taken off and is not forgotten."""
+        return self.rows("SELECT destination, name, target FROM ledger WHERE state = 'removed'")
 
     def sweep_is_open(self) -> bool:
         """Whether the list of WooCommerce's customers was read in part."""

@@ -122,6 +122,8 @@ class Story:
         assert (end.code, end.changes) == (0, 0), f"I2: {end.changes} changes"
         assert self.made.writes() == writes, f"I9: {self.made.writes() - writes} writes"
         self._check("at rest")
+        with Facts.of(self.database.url) as facts:
+            assert facts.removals() == [], "I1: a removal is remembered for ever"
 
     def _check(self, when: str) -> None:
         with Facts.of(self.database.url) as facts:
