@@ -7,11 +7,12 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 from benchmarks.idle import server
 from benchmarks.measure import Side, medians, run_side
-from benchmarks.passes import WARM
+from benchmarks.passes import CHANGES, WARM
 from benchmarks.stores import SIZES, Stores, copied
 
 OURS, BARE = "segmentd", "bare loop"
@@ -68,14 +69,14 @@ def full(stores: Stores, size: str, rounds: int) -> list[Row]:
 
 
 def cycles(stores: Stores, size: str, _rounds: int) -> list[Row]:
-    """Cycles after some customers ordered: the first of a process, and those after it."""
+    """Cycles after some customers changed: the first of a process, and those after it."""
     rows = []
-    for count in CHANGED:
+    for what, count in product(CHANGES, CHANGED):
         if count * (WARM + 1) > SIZES[size] // 2:
             continue
         with copied(stores, stores.passed(size)) as url:
-            side = run_side("benchmarks.passes", "cycles", url, str(count))
-        work = f"cycle, {count:,} changed"
+            side = run_side("benchmarks.passes", "cycles", url, str(count), what)
+        work = f"cycle, {count:,} {what}"
         rows += [
             _of_several(side, "cycle", work, skip=1),
             _of_one(side, "cycle 0", f"{work}, first"),

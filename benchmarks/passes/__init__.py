@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import random
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,11 +18,11 @@ import sqlalchemy as sa
 from benchmarks.fill import CURRENCY, SOURCE, remote_customer
 from benchmarks.measure import measured
 from benchmarks.rules import RULES, write_config
-from benchmarks.shops import CATEGORIES, END
+from benchmarks.shops import CATEGORIES, END, TAGS
 from segmentd.bootstrap import App, open_app
 from segmentd.config import load_config
 from segmentd.domain.cursor import Cursor
-from segmentd.domain.records import Order, OrderLine
+from segmentd.domain.records import Customer, Order, OrderLine, Record
 from segmentd.store import Store
 from segmentd.store.engine import Database
 
@@ -77,15 +77,15 @@ def spoil(url: str) -> None:
         database.close()
 
 
-def cycles(url: str, count: str) -> None:
-    """Cycles after ``count`` customers ordered something, in a process that stays."""
+def cycles(url: str, count: str, what: str) -> None:
+    """Cycles after ``count`` customers changed (see CHANGES), in a process that stays."""
     changed = int(count)
     with opened(url) as app:
         accounts = _accounts(url, changed * (WARM + 1))
         for number in range(WARM + 1):
             part = accounts[number * changed : (number + 1) * changed]
             with measured(f"write {number}"):
-                _order(app.store, part, number)
+                CHANGES[what](app.store, part, number)
             with measured(f"cycle {number}") as noted:
                 noted["evaluated"] = app.segment().evaluated
 
@@ -155,8 +155,7 @@ def _accounts(url: str, count: int) -> list[str]:
 
 
 def _order(store: Store, customers: list[str], number: int) -> None:
-    """One order of each, an hour ago, in batches as a pull writes them."""
-    lease = store.acquire(f"source:{SOURCE}", "benchmark", timedelta(minutes=10), datetime.now(UTC))
+    """One order of each, an hour ago: what customers are ranked by moves with it."""
     choose = random.Random(number)
     orders = []
     for customer in customers:
@@ -179,9 +178,37 @@ def _order(store: Store, customers: list[str], number: int) -> None:
                 lines=lines,
             )
         )
-    for start in range(0, len(orders), BATCH):
-        part = orders[start : start + BATCH]
-        store.save_batch(lease, SOURCE, "orders", part, (), Cursor(watermark=END), END)
+    _save(store, "orders", orders)
+
+
+def _edit(store: Store, customers: list[str], _number: int) -> None:
+    """Each is edited in the shop: nothing moves that customers are ranked by."""
+    wanted = set(customers)
+    edited = [
+        Customer(
+            id=each.customer_id,
+            updated_at=END,
+            created_at=each.created_at,
+            email=each.email,
+            country=each.country,
+            email_consent="SUBSCRIBED",
+            tags=[TAGS[0]],
+        )
+        for each in store.profiles()
+        if each.customer_id in wanted
+    ]
+    _save(store, "customers", edited)
+
+
+CHANGES = {"edited": _edit, "ordered": _order}
+
+
+def _save(store: Store, stream: str, records: Sequence[Record]) -> None:
+    """In batches, as a pull writes them."""
+    lease = store.acquire(f"source:{SOURCE}", "benchmark", timedelta(minutes=10), datetime.now(UTC))
+    for start in range(0, len(records), BATCH):
+        part = records[start : start + BATCH]
+        store.save_batch(lease, SOURCE, stream, part, (), Cursor(watermark=END), END)
     store.release(lease)
 
 
