@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from segmentd.sdk import Batch, Record, Rejection, Runtime
 from segmentd_shopify.bulk import Bulk, BulkFailed, Job, Position, ShortFileError
@@ -78,8 +79,8 @@ class Backfill:
         held = self._to_hold(stream, position)
         found: list[Record | Rejection] = []
         try:
-            for line, behind in self._bulk.lines(job, position.place):
-                join.add(line, behind)
+            for line in chain.from_iterable(self._bulk.lines(job, position.place)):
+                join.add(line)
                 if join.held > held:
                     # at once: nodes that live long are what a garbage collector is slow with
                     found += map(reading.record, join.release(1))

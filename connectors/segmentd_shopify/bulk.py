@@ -122,8 +122,8 @@ class Bulk:
             raise BulkFailed(f"the bulk operation {job.number} has rows, but no file")
         return position, job
 
-    def lines(self, job: Job, place: Place) -> Iterator[tuple[bytes, Place]]:
-        """Each line of the job's file from ``place`` on, with the place behind it.
+    def lines(self, job: Job, place: Place) -> Iterator[list[bytes]]:
+        """The lines of the job's file from ``place`` on, some at a time, empty ones too.
 
         Raises BulkFailed if the file cannot be had; ShortFileError if it came shorter than it is.
         """
@@ -133,9 +133,9 @@ class Bulk:
         patience = _Patience(self._runtime)
         with closing(HttpClient(origin, self._runtime, classify=classify_range)) as http:
             for _ in range(_TRIES_FOR_THE_REST):
-                for line, behind in self._rest(http, path, place):
+                for lines, behind in self._rest(http, path, place):
                     place = behind
-                    yield line, place
+                    yield lines
                 if place.line >= job.objects:
                     return
                 patience.wait()
@@ -145,13 +145,14 @@ class Bulk:
             hint="run the same command again: it goes on from there",
         )
 
-    def _rest(self, http: HttpClient, path: str, place: Place) -> Iterator[tuple[bytes, Place]]:
-        lines = read_lines(http, path, self._runtime, _is_object, place.byte)
+    def _rest(
+        self, http: HttpClient, path: str, place: Place
+    ) -> Iterator[tuple[list[bytes], Place]]:
+        count = place.line
         try:
-            for byte, line in lines:
-                place = Place(byte, place.line + bool(line))
-                if line:
-                    yield line, place
+            for byte, lines in read_lines(http, path, self._runtime, _is_object, place.byte):
+                count += len(lines) - lines.count(b"")
+                yield lines, Place(byte, count)
         except (AuthError, RejectedError) as error:
             # 403: signed addresses are good for a week
             raise BulkFailed(str(error)) from error

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
@@ -81,7 +82,7 @@ class Join:
 
     def __init__(self, family: Family, begin: Place) -> None:
         self._family = family
-        self._here = begin
+        self._byte, self._line = begin
         self._roots: dict[str, _Root] = {}
         self._strays: dict[str, _Stray] = {}
         self._apart: set[str] = set()
@@ -110,6 +111,11 @@ class Join:
         strays = [stray.place for stray in self._strays.values()]
         return self._outside(min(self._here, self._floor, *roots, *strays))
 
+    @property
+    def _here(self) -> Place:
+        """Before the line that is being taken in; else behind the last one."""
+        return Place(self._byte, self._line)
+
     def _outside(self, place: Place) -> Place:
         """Not between a child and its root behind it, which would come without that child."""
         inside = [first for first, root in self._spans if first < place <= root]
@@ -120,25 +126,29 @@ class Join:
         self._spans = [span for span in self._spans if span[1] >= place]
         return place
 
-    def add(self, line: bytes, behind: Place) -> None:
-        """Take the next line in; ``behind``: the place behind it."""
-        place, self._here = self._here, behind
+    def add(self, line: bytes) -> None:
+        """Take the next line in, which may be empty; without its line feed."""
+        if line:
+            self._take(line)
+            self._line += 1
+        self._byte += len(line) + 1
+
+    def _take(self, line: bytes) -> None:
         node = parse(line)
         parent = None if node is None else node.pop("__parentId", None)
         own = None if node is None else node.get("id")
         if node is None or not isinstance(own, str) or not self._can_be_root(parent):
-            self._broken(line, place)
+            self._broken(line)
         elif (parent or own) in self._apart:
             return
         elif parent is None:
-            self._add_root(own, node, place)
+            self._add_root(own, node)
         else:
-            self._add_child(parent, own, node, place)
+            self._add_child(parent, own, node)
 
     def release(self, count: int) -> list[dict[str, Any]]:
         """The oldest roots, as whole as they are."""
-        names = [name for name, _ in zip(self._roots, range(count), strict=False)]
-        roots = [self._roots.pop(name) for name in names]
+        roots = [self._roots.pop(name) for name in list(islice(self._roots, count))]
         return [self._family.whole(root.node, root.children.values()) for root in roots]
 
     def read_apart(self) -> Sequence[str]:
@@ -160,7 +170,8 @@ class Join:
             return True
         return isinstance(parent, str) and self._root_name.fullmatch(parent) is not None
 
-    def _add_root(self, name: str, node: dict[str, Any], place: Place) -> None:
+    def _add_root(self, name: str, node: dict[str, Any]) -> None:
+        place = self._here
         stray = self._strays.get(name)
         if stray is not None and stray.broken:
             return
@@ -173,11 +184,12 @@ class Join:
         else:
             self._roots[name] = _Root(place, node, {})
 
-    def _add_child(self, parent: str, name: str, node: dict[str, Any], place: Place) -> None:
-        home = self._roots.get(parent) or self._strays.setdefault(parent, _Stray(place))
+    def _add_child(self, parent: str, name: str, node: dict[str, Any]) -> None:
+        home = self._roots.get(parent) or self._strays.setdefault(parent, _Stray(self._here))
         home.children[name] = node
 
-    def _broken(self, line: bytes, place: Place) -> None:
+    def _broken(self, line: bytes) -> None:
+        place = self._here
         found = self._names_root.search(line)
         if found is None:
             reason = "not understood: a line of Shopify's bulk result is no record"

@@ -13,7 +13,7 @@ from segmentd.sdk.retry import DEFAULT_POLICY, call
 Plausible = Callable[[bytes], bool]
 """Whether a line can be one of the file, and not of a page that came instead of it."""
 
-_Lines = Generator[tuple[int, bytes], None, None]
+_Lines = Generator[tuple[int, list[bytes]], None, None]
 _WORTHWHILE = 2**20
 """Bytes that a connection must bring before it breaks, or it counts as a failed try."""
 _LONGEST_LINE = 32 * 2**20
@@ -23,8 +23,9 @@ _NOTHING_BEHIND = 416
 
 def read_lines(
     http: HttpClient, path: str, runtime: Runtime, plausible: Plausible, start: int = 0
-) -> Generator[tuple[int, bytes], None, None]:
-    """Each line behind byte ``start`` of the unpacked file, with the offset behind it.
+) -> Generator[tuple[int, list[bytes]], None, None]:
+    """The lines behind byte ``start`` of the unpacked file, some at a time, with the offset behind
+    them; each line is without its line feed, which only the very last one may lack.
 
     A connection that breaks is taken up behind the last whole line by a request for the rest (RFC
     9110 §14.2); a server that sends the whole file again is read past what is known. The first line
@@ -37,8 +38,8 @@ def read_lines(
     while True:
         begun = start
         try:
-            for start, line in _opened(http, path, runtime, plausible, start):  # noqa: B020
-                yield start, line
+            for start, lines in _opened(http, path, runtime, plausible, start):  # noqa: B020
+                yield start, lines
         except TransientError:
             tries = 1 if start - begun >= _WORTHWHILE else tries + 1
             if tries >= DEFAULT_POLICY.attempts or start == begun:
@@ -55,13 +56,13 @@ def classify_range(response: HttpResponse) -> None:
 
 def _opened(
     http: HttpClient, path: str, runtime: Runtime, plausible: Plausible, start: int
-) -> Iterator[tuple[int, bytes]]:
+) -> Iterator[tuple[int, list[bytes]]]:
     """The lines of one answer, the first of them tried for as often as the retry policy says."""
 
-    def first_of() -> tuple[_Lines, tuple[int, bytes] | None]:
+    def first_of() -> tuple[_Lines, tuple[int, list[bytes]] | None]:
         lines = _lines(http, path, plausible, start)
         first = next(lines, None)
-        if first is not None and not plausible(first[1]):
+        if first is not None and not plausible(first[1][0]):
             lines.close()
             raise TransientError("the answer is another than the file that was asked for")
         return lines, first
@@ -95,14 +96,15 @@ def _behind(answer: HttpResponse, pieces: Iterator[bytes], start: int) -> Iterat
 
 def _split(
     pieces: Iterator[bytes], plausible: Plausible, start: int
-) -> Iterator[tuple[int, bytes]]:
+) -> Iterator[tuple[int, list[bytes]]]:
     begun, rest = start, b""
     for piece in pieces:
+        known = len(rest)
         *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            start += len(line) + 1
-            yield start, line
+        if lines:
+            start += known + len(piece) - len(rest)
+            yield start, lines
         if len(rest) > _LONGEST_LINE:
             raise RejectedError(f"a line of the file is longer than {_LONGEST_LINE} bytes")
     if rest and (start == begun or plausible(rest)):
-        yield start + len(rest), rest
+        yield start + len(rest), [rest]

@@ -121,11 +121,8 @@ def gid(kind: str, number: int) -> str:
 
 
 def add(join: Join, *nodes: dict[str, Any] | bytes) -> None:
-    place = join._here
     for node in nodes:
-        line = node if isinstance(node, bytes) else orjson.dumps(node)
-        place = Place(place.byte + len(line) + 1, place.line + 1)
-        join.add(line, place)
+        join.add(node if isinstance(node, bytes) else orjson.dumps(node))
 
 
 def order(number: int) -> dict[str, Any]:
