@@ -27,7 +27,7 @@ def gid(kind: str, record_id: str) -> str:
 
 def number(global_id: str) -> str:
     """``gid://shopify/Customer/7`` → ``"7"``; some ids carry parameters behind a question mark."""
-    digits = global_id[global_id.rfind("/") + 1 :]
+    digits = global_id.rpartition("/")[2]
     if digits.isdigit():
         return digits
     digits = digits.partition("?")[0]

@@ -32,6 +32,10 @@ from segmentd.sdk.values import clean, exponent, instant, minor_units
         ("0.00499999999999999999", "EUR", 0),
         ("479.03999999999996", "EUR", 47_904),
         ("92233720368547758.07", "EUR", 2**63 - 1),
+        # as long as what is read without exact decimals, and one digit longer
+        ("999999999999.99", "EUR", 99_999_999_999_999),
+        ("9999999999999.99", "EUR", 999_999_999_999_999),
+        ("99999999999999", "CLF", 999_999_999_999_990_000),
     ],
 )
 def test_money_is_exact(amount: str, currency: str, units: int) -> None:
