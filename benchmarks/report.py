@@ -151,7 +151,8 @@ def _judged(figures: Mapping[Key, Mapping[str, Any]], key: Key) -> Iterator[Verd
         # what other processes take of the machine is not ours
         yield f"≤ {most:g} s", reached, own["cpu"] <= most
     if work.startswith("full pass"):
-        yield from _ratio(figures, key, BY_HAND, "≤ {:g} times the CPU by hand", most=_TO_HAND)
+        for figure, name in (("cpu", "CPU"), ("wall", "wall clock")):
+            yield from _ratio(figures, key, figure, f"≤ {_TO_HAND:g} times the {name} by hand")
         yield f"≤ {_FULL_MEMORY:g} MB", f"{own['pss']:.0f} MiB PSS", own["pss"] <= _FULL_MEMORY
     if work.startswith("pages,"):
         yield from _rate(figures, key, "dlt, merge", _TO_DLT)
@@ -172,12 +173,12 @@ def _judged(figures: Mapping[Key, Mapping[str, Any]], key: Key) -> Iterator[Verd
 
 
 def _ratio(
-    figures: Mapping[Key, Mapping[str, Any]], key: Key, side: str, aim: str, *, most: float
+    figures: Mapping[Key, Mapping[str, Any]], key: Key, figure: str, aim: str
 ) -> Iterator[Verdict]:
-    other = figures.get((*key[:3], side))
-    if other is not None:
-        ratio = figures[key]["cpu"] / other["cpu"]
-        yield aim.format(most), f"{ratio:.2f} times", ratio <= most
+    by_hand = figures.get((*key[:3], BY_HAND))
+    if by_hand is not None:
+        ratio = figures[key][figure] / by_hand[figure]
+        yield aim, f"{ratio:.2f} times", ratio <= _TO_HAND
 
 
 def _rate(
