@@ -15,12 +15,12 @@ demo: $(READY)
 	@$(BIN)/segmentd demo
 
 test: $(READY)
-	$(BIN)/pytest -q -n auto --dist worksteal
+	$(BIN)/pytest -q -n auto --maxprocesses 4 --dist worksteal
 
 # the same tests, and which lines they run: that takes nearly twice as long
 coverage: $(READY)
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q -n auto --dist worksteal
+	$(BIN)/coverage run -m pytest -q -n auto --maxprocesses 4 --dist worksteal
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 

@@ -30,12 +30,6 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """For ``-n auto``: one more than there are cores, as a quarter of the time is spent on waiting
-    for daemons; of many cores four, for each worker has a PostgreSQL server of its own."""
-    return min(os.cpu_count() or 1, 3) + 1
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long, in random order otherwise: no worker is left alone with it."""
