@@ -87,7 +87,8 @@ def segment(
     changed = edited(store.versions(), segments)
     passing = _Passing(store, lease, ruleset, now, progress, store.pending(now), store.thresholds())
     unfitted = outdated(ruleset, passing.stored, store.fitted_at(), now)
-    everybody = full or passing.back or _worth_a_full_pass(passing.pending)
+    news = len(passing.pending.dirty) + len(passing.pending.due)
+    everybody = full or passing.back or _are_many(news, passing.pending)
     summary = SegmentSummary(
         0, 0, 0, full=False, edited=sorted(changed), warnings=list(_unknown(segments, found))
     )
@@ -150,10 +151,6 @@ def _unknown(segments: Sequence[Segment], found: Mapping[str, object]) -> Iterat
         for pin in each.pins:
             if pin.customer not in found:
                 yield f"[segments.{each.key}] pins {pin.customer}, who is no customer that is known"
-
-
-def _worth_a_full_pass(pending: Pending) -> bool:
-    return _are_many(len(pending.dirty) + len(pending.due), pending)
 
 
 def _are_many(count: int, pending: Pending) -> bool:

@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from segmentd.domain.memberships import Cause
 from segmentd.domain.segments import Segment
 from segmentd.pipeline.ports import Part, Pass
+from segmentd.segmenter.columns import NO_ROWS, Ints
 from segmentd.segmenter.thresholds import value_name
 from segmentd.segmenter.unstored import due_instants, unlike
 from segmentd.store.bulk import Bulk, Values
@@ -22,7 +22,6 @@ from segmentd.store.facts import among
 from segmentd.store.relative import alive, keep_values
 from segmentd.store.types import epoch, from_epoch
 
-Ids = npt.NDArray[np.int64]
 _Member = tuple[int, str]
 """Profile and segment."""
 
@@ -31,8 +30,6 @@ EVALUATED_AT = "evaluated_at"
 FITTED_AT = "fitted_at"
 """The same of the last pass that fitted values to the store."""
 
-_NONE: Ids = np.empty(0, dtype=np.int64)
-
 
 def publish(bulk: Bulk, outcome: Pass, now: datetime) -> tuple[int, int]:
     """Write what differs from the stored; returns (entered, left)."""
@@ -40,7 +37,7 @@ def publish(bulk: Bulk, outcome: Pass, now: datetime) -> tuple[int, int]:
     for part in outcome.parts:
         writing.save(part)
     for key in _abandoned(bulk, [segment.key for segment in outcome.segments]):
-        writing.write([_Change(key, _NONE, _memberships_of(bulk, key))])
+        writing.write([_Change(key, NO_ROWS, _memberships_of(bulk, key))])
     _forget_grace(bulk, outcome)
     _save_rules(bulk, outcome.segments, now)
     _save_thresholds(bulk, outcome.thresholds, now)
@@ -55,8 +52,8 @@ class _Change:
     """Who entered and who left one segment; ascending."""
 
     segment: str
-    entered: Ids
-    left: Ids
+    entered: Ints
+    left: Ints
 
 
 @dataclass
@@ -131,34 +128,34 @@ def _changes(bulk: Bulk, part: Part) -> list[_Change]:
     index, keys = _index(members), list(map(str, members.columns))
     stored = _memberships(bulk, part.asked)
     found = {key: index[members[key].to_numpy()] for key in keys}
-    entered = {key: _without(found[key], stored.get(key, _NONE)) for key in keys}
+    entered = {key: _without(found[key], stored.get(key, NO_ROWS)) for key in keys}
     # some were merged away or removed since they were decided
     there = np.array(alive(bulk, _together(entered.values()).tolist()), dtype=np.int64)
     return [
         _Change(
             key,
             entered[key][np.isin(entered[key], there)],
-            _without(stored.get(key, _NONE), found[key]),
+            _without(stored.get(key, NO_ROWS), found[key]),
         )
         for key in keys
     ]
 
 
-def _without(some: Ids, others: Ids) -> Ids:
+def _without(some: Ints, others: Ints) -> Ints:
     """Both have nobody twice, and stay in their order."""
     return np.setdiff1d(some, others, assume_unique=True)
 
 
-def _together(parts: Iterable[Ids]) -> Ids:
-    return np.unique(np.concatenate([_NONE, *parts]))
+def _together(parts: Iterable[Ints]) -> Ints:
+    return np.unique(np.concatenate([NO_ROWS, *parts]))
 
 
-def _index(members: Any) -> Ids:
-    ids: Ids = members.index.to_numpy(dtype=np.int64)
+def _index(members: Any) -> Ints:
+    ids: Ints = members.index.to_numpy(dtype=np.int64)
     return ids
 
 
-def _memberships(bulk: Bulk, asked: Sequence[int]) -> dict[str, Ids]:
+def _memberships(bulk: Bulk, asked: Sequence[int]) -> dict[str, Ints]:
     """Segment → stored members, of those asked for."""
     chosen, values = among(asked)
     joined = bulk.joined("profile_id")
@@ -169,7 +166,7 @@ def _memberships(bulk: Bulk, asked: Sequence[int]) -> dict[str, Ids]:
     return {segment: _split(ids) for segment, ids in rows}
 
 
-def _memberships_of(bulk: Bulk, segment: str) -> Ids:
+def _memberships_of(bulk: Bulk, segment: str) -> Ints:
     ((ids,),) = bulk.rows(
         f"SELECT {bulk.joined('profile_id')} FROM memberships WHERE segment = ?",  # noqa: S608
         segment,
@@ -177,8 +174,8 @@ def _memberships_of(bulk: Bulk, segment: str) -> Ids:
     return _split(ids)
 
 
-def _split(numbers: str | None) -> Ids:
-    return np.sort(np.fromstring(numbers, dtype=np.int64, sep=",")) if numbers else _NONE
+def _split(numbers: str | None) -> Ints:
+    return np.sort(np.fromstring(numbers, dtype=np.int64, sep=",")) if numbers else NO_ROWS
 
 
 def _abandoned(bulk: Bulk, configured: Sequence[str]) -> list[str]:
