@@ -40,7 +40,7 @@ bench: $(BENCH)/.ready
 # An environment of its own: what we are compared with must not come near our own tests.
 $(BENCH)/.ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BENCH)/bin/python -m pip install --quiet --no-compile --require-hashes -r requirements.lock
 	$(BENCH)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@for each in 'dlt[sqlalchemy]>=1.31' 'duckdb>=1.2' 'polars>=1.20'; do \
 	  $(BENCH)/bin/python -m pip install --quiet "$$each" || \
@@ -59,11 +59,12 @@ docs: $(READY)
 	$(BIN)/pytest -q tests/test_docs.py
 
 # Everything in the lock is pinned by hash and carries no address: pip asks whatever index it is
-# told to. The build backend is in it too, so that our own package needs no isolated build.
+# told to. The build backend is in it too, so that our own package needs no isolated build. Python
+# compiles what it imports; to compile all that is installed takes pip half a minute.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "segmentd needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-compile --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -21,7 +21,7 @@ from segmentd.segmenter import thresholds
 
 pytestmark = pytest.mark.unmeasured
 
-EXAMPLES = int(os.environ.get("WORLD_EXAMPLES", "1000"))
+EXAMPLES = int(os.environ.get("WORLD_EXAMPLES", "2000"))
 SHARDS = 20
 STEPS = 4
 FEW = 3
@@ -35,7 +35,7 @@ def files() -> Iterator[Files]:
         opened.close()
 
 
-@pytest.mark.timeout(0 if EXAMPLES > 1000 else 300)
+@pytest.mark.timeout(0 if EXAMPLES > 2000 else 300)
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_every_step_leaves_everybody_where_they_belong(
     shard: int, files: Files, monkeypatch: pytest.MonkeyPatch
