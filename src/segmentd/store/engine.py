@@ -31,6 +31,9 @@ from segmentd.store.tables import LeaseRow
 
 BUSY_SECONDS = 10
 """How long a writer waits for another one."""
+STILL = 6
+"""So many times as long a thread waits for another one, and PostgreSQL for a writer who says
+nothing: one whose machine lost its power or its network would hold the lock for hours else."""
 WRITER_LOCK = 0x5E6D
 """Key of the advisory lock on PostgreSQL; any number that nobody else in the database uses."""
 
@@ -111,14 +114,14 @@ class Database:
     @contextmanager
     def write(self, lease: Lease | None = None) -> Iterator[Connection]:
         """A transaction that changes something; LockedError if ``lease`` was taken over."""
-        if not self._writer.acquire(timeout=self.busy_seconds * 6):
+        if not self._writer.acquire(timeout=self.busy_seconds * STILL):
             raise TransientError(f"{self.place} is locked by another thread")
         try:
             with translated(self.place), self.engine.connect() as connection:
                 connection = connection.execution_options(begin="BEGIN IMMEDIATE")
                 with connection.begin():
                     if not self.sqlite:
-                        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
+                        self._guard(connection, f"pg_advisory_xact_lock({WRITER_LOCK})")
                     if lease is not None:
                         check_lease(connection, lease)
                     yield connection
@@ -137,11 +140,18 @@ class Database:
                 yield connection
             return
         with translated(self.place), self.engine.begin() as connection:
+            self._guard(connection)
             yield connection
 
     def close(self) -> None:
         """Let go of all connections."""
         self.engine.dispose()
+
+    def _guard(self, connection: Connection, *locks: str) -> None:
+        """Take locks that PostgreSQL ends with the transaction, also when nobody speaks in it."""
+        still = int(self.busy_seconds * STILL * 1000)
+        limit = f"set_config('idle_in_transaction_session_timeout', '{still}', true)"
+        connection.exec_driver_sql(f"SELECT {', '.join((limit, *locks))}")
 
     def _sqlite(self) -> Engine:
         engine = create_engine(

@@ -35,6 +35,7 @@ _POSTGRES: dict[str, tuple[type[SegmentdError], str]] = {
     "42501": (AuthError, "denies the user a right that segmentd needs"),
     "3D000": (ConfigError, "has no such database; create it first"),
     "25006": (ConfigError, "is read-only"),
+    "25P03": (TransientError, "waited too long for us and took back what was not finished"),
     "55P03": (TransientError, "is locked by another process"),
     "40P01": (TransientError, "found a deadlock"),
     "40001": (TransientError, "could not order two changes"),

@@ -120,6 +120,30 @@ def test_a_lock_that_is_not_let_go_ends_in_a_sentence(url: str) -> None:
     waiting.close()
 
 
+@pytest.mark.parametrize("way", ["write", "aside"])
+def test_a_writer_who_stands_still_on_postgresql_holds_nobody_up(
+    postgres: PostgresServer, postgres_template: str, way: str
+) -> None:
+    """One that is stopped, or whose machine is no more, without a word to the server."""
+    name = postgres.create(postgres_template)
+    still, other = Database(postgres.url(name), busy_seconds=0.05), Database(postgres.url(name))
+
+    def stand_still() -> None:
+        with getattr(still, way)() as connection:
+            connection.execute(text("INSERT INTO counters VALUES ('x', 1)"))
+            with other.write() as waited:
+                waited.execute(text("INSERT INTO counters VALUES ('x', 2)"))
+            connection.execute(text("UPDATE counters SET value = 3"))
+
+    with pytest.raises(TransientError, match="took back"):
+        stand_still()
+    with other.read() as connection:
+        assert connection.execute(text("SELECT value FROM counters")).scalars().all() == [2]
+    still.close()
+    other.close()
+    postgres.drop(name)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """An existing SQLite database."""
@@ -212,6 +236,7 @@ def test_what_sqlite_says(name: str, kind: type[SegmentdError], words: str) -> N
     [
         (psycopg.errors.InvalidPassword(), AuthError, "refuses the password"),
         (psycopg.errors.DiskFull(), TransientError, "disk is full"),
+        (psycopg.errors.IdleInTransactionSessionTimeout(), TransientError, "waited too long"),
         (psycopg.errors.AdminShutdown(), TransientError, "shutting down"),
         (psycopg.errors.InsufficientPrivilege(), AuthError, "denies"),
         (psycopg.OperationalError("FATAL: password authentication failed"), AuthError, "password"),
