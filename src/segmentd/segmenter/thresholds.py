@@ -187,19 +187,18 @@ def leading(cut: str) -> float:
 
 def moved(
     expression: str,
-    old: str | None,
+    old: str,
     new: str,
     population: Population,
     factors: Collection[float] = (1.0,),
 ) -> list[int]:
-    """Profiles whose truth can differ between two thresholds, ascending; all who have a value if
-    ``old`` is None.
+    """Profiles whose truth can differ between two thresholds, ascending.
 
     ``factors``: by which rules multiply a mean, median or percentile.
     """
     if old == new:
         return []
-    if old is None or INSUFFICIENT in {old, new}:
+    if INSUFFICIENT in {old, new}:
         return population.between(LOWEST, HIGHEST)
     kind, _ = _read(expression)
     if kind in _CUTS:

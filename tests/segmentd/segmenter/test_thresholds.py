@@ -50,7 +50,7 @@ def threshold(expression: str, table: pd.DataFrame) -> str:
 
 def moved(
     expression: str,
-    old: str | None,
+    old: str,
     new: str,
     table: pd.DataFrame,
     factors: Collection[float] = (1.0,),
@@ -192,7 +192,6 @@ def test_only_those_between_two_cuts_are_touched() -> None:
 
 def test_everybody_is_touched_by_a_first_threshold() -> None:
     table = population([1, 2, 3])
-    assert moved(TOP10, None, "2.0", table) == [1, 2, 3]
     assert moved(TOP10, "insufficient", "2.0", table) == [1, 2, 3]
     assert moved(TOP10, "2.0", "insufficient", table) == [1, 2, 3]
     assert moved(TOP10, "insufficient", "insufficient", table) == []
