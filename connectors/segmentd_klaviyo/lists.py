@@ -20,18 +20,24 @@ class Lists:
     def __init__(self, klaviyo: Klaviyo) -> None:
         self._klaviyo = klaviyo
 
-    def check(self, name: str, list_id: str) -> None:
-        """SafetyStop if the list is gone; it is never silently made anew."""
+    def exists(self, list_id: str) -> bool:
+        """Whether there still is a list with this id."""
         try:
             self._klaviyo.one(api.LIST, list_id)
         except Refused as error:
             if error.status != 404:
                 raise
+            return False
+        return True
+
+    def check(self, name: str, list_id: str) -> None:
+        """SafetyStop if the list is gone; it is never silently made anew."""
+        if not self.exists(list_id):
             raise SafetyStop(
                 f'list "{name}" ({list_id}) exists no longer in Klaviyo; it is not made anew, '
                 "because flows or campaigns may have used it",
                 hint="to begin a new list, give the segment another list name in the configuration",
-            ) from error
+            )
 
     def find(self, names: Sequence[str]) -> dict[str, str]:
         """Name → id of the lists that exist. SafetyStop if several have one of the names."""

@@ -94,7 +94,10 @@ class Members:
             yield from self._import(target, emails[begin : begin + BATCH], rows)
 
     def remove(self, target: Target, changes: Sequence[Change]) -> Iterator[Receipt]:
-        """Take people off a list, by profile id; who is not in Klaviyo is not on it either."""
+        """Take people off a list, by profile id.
+
+        Who is not in Klaviyo is not on it either, and nobody is on a list that is gone.
+        """
         rows: Rows = {}
         unknown: Rows = {}
         for change in changes:
@@ -125,7 +128,11 @@ class Members:
                 ids.setdefault(profile["id"], []).extend(asked)
         if not ids:
             return
-        for sent in self._send(target, list(ids), self._relate(api.ADD_MEMBERS, target)):
+
+        def post(part: Sequence[str]) -> object:
+            return self._klaviyo.call(api.ADD_MEMBERS, target.id, json=members_body(part))
+
+        for sent in self._send(target, list(ids), post):
             # a refused one vanished in this moment: without a receipt it is asked again
             if sent.problem is None:
                 yield from _applied(sent.rows, ids)
@@ -161,8 +168,7 @@ class Members:
                     yield Receipt(change, Outcome.APPLIED, remote_id=remote_id)
 
     def _take_off(self, target: Target, ids: Sequence[str], rows: Rows) -> Iterator[Receipt]:
-        send = self._relate(api.REMOVE_MEMBERS, target)
-        for sent in self._send(target, ids, send):
+        for sent in self._send(target, ids, self._remover(target)):
             if sent.problem is None:
                 yield from _applied(sent.rows, rows)
                 continue
@@ -178,15 +184,21 @@ class Members:
         if new_id is None:
             return Receipt(change, Outcome.GONE, "the profile exists no longer in Klaviyo")
         if new_id != old_id:
-            sent = next(self._send(target, [new_id], self._relate(api.REMOVE_MEMBERS, target)))
+            sent = next(self._send(target, [new_id], self._remover(target)))
             if sent.problem is None:
                 return Receipt(change, Outcome.APPLIED, remote_id=new_id)
         return Receipt(change, Outcome.REJECTED, problem.reason)
 
-    def _relate(
-        self, operation: api.Operation, target: Target
-    ) -> Callable[[Sequence[str]], object]:
-        return lambda ids: self._klaviyo.call(operation, target.id, json=members_body(ids))
+    def _remover(self, target: Target) -> Callable[[Sequence[str]], None]:
+        def send(ids: Sequence[str]) -> None:
+            try:
+                self._klaviyo.call(api.REMOVE_MEMBERS, target.id, json=members_body(ids))
+            except Refused as error:
+                # if the list is what is gone, nobody is on it any more
+                if error.status != 404 or self._lists.exists(target.id):
+                    raise
+
+        return send
 
     def _resolve(self, emails: Sequence[str]) -> dict[str, str]:
         """Address → profile id, of those that Klaviyo knows."""

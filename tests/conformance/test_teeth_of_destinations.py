@@ -151,6 +151,12 @@ class MakesListsAnew(MemoryDestination):
         return {name: self._create(name, {}) for name in names}
 
 
+class MissesALostList(MemoryDestination):
+    def apply(self, changes: Iterable[Change], names: Mapping[str, str]) -> Iterator[Receipt]:
+        self.prepare(names)
+        yield from super().apply(changes, names)
+
+
 class TakesAnyName(MemoryDestination):
     def check_name(self, name: str) -> None:
         pass
@@ -258,6 +264,7 @@ CAUGHT_WITH_LISTS: Sequence[tuple[type[MemoryDestination], str, tuple[object, ..
     (Subscribes, "i11_no_consent_changes", ()),
     (MakesListsAnew, "prepare_stops_where_a_known_list_is_gone", ()),
     (MakesListsAnew, "prepare_keeps_what_is_known", ()),
+    (MissesALostList, "i3_nobody_is_on_a_list_that_is_gone", ()),
     (OneRefusalRefusesAll, "i17_one_refused_change_of_many", ()),
     (OneWriteEach, "i3_more_than_a_batch_in_as_few_writes_as_can_be", ()),
 ]

@@ -179,7 +179,12 @@ def _prepare(
     # a list whose name changed in case only is the same list, as it is the same in the ledger
     by_key = {tag_key(name): remote for name, remote in known.items()}
     wanted = sorted({change.name for _, change in made.changes})
-    names = destination.prepare({name: by_key.get(tag_key(name)) for name in wanted})
+    asked = {name: by_key.get(tag_key(name)) for name in wanted}
+    added = made.count(Action.ADD)
+    # a list that a person removed must not hold up those who only leave it
+    left = {name: remote for name, remote in asked.items() if remote and not added[name]}
+    rest = {name: remote for name, remote in asked.items() if name not in left}
+    names = {**left, **destination.prepare(rest)}
     if any(known.get(name) != remote for name, remote in names.items()):
         store.save_names(lease, made.destination, names)
     return names

@@ -239,6 +239,7 @@ class Destination(abc.ABC):
 
         ``names`` maps each name to the remote id known from before, if any. A known id that is
         gone remotely is an error for a person (SafetyStop), not a reason to create it anew.
+        A name with a known id that people are only taken off is not among them.
         """
         return {name: known or name for name, known in names.items()}
 
@@ -246,7 +247,8 @@ class Destination(abc.ABC):
     def apply(self, changes: Iterable[Change], names: Mapping[str, str]) -> Iterator[Receipt]:
         """Carry out ``changes``; yield each receipt as soon as the platform has confirmed it.
 
-        ``names`` is what ``prepare`` returned. Stopping the iteration early, or TransientError,
+        ``names`` is what ``prepare`` returned, now or earlier; who is to be taken off a name that
+        is gone remotely is off it (APPLIED). Stopping the iteration early, or TransientError,
         leaves the changes without a receipt undone or unknown; they will be asked again.
         """
 

@@ -620,7 +620,7 @@ class TestRemovals:
         list(destination.apply([remove("ada@shopper.example")], names))
         assert job.completed is None
 
-    def test_a_list_deleted_in_between_stops_it(
+    def test_nobody_is_on_a_list_that_is_gone(
         self,
         sandbox: KlaviyoSandbox,
         destination: KlaviyoDestination,
@@ -628,8 +628,10 @@ class TestRemovals:
     ) -> None:
         one_id = sandbox.put_member(names["VIP"], "ada@shopper.example")
         del sandbox.account.lists[names["VIP"]]
-        with pytest.raises(SafetyStop, match="exists no longer"):
-            list(destination.apply([remove("ada@shopper.example", remote_id=one_id)], names))
+        changes = [remove("ada@shopper.example", remote_id=one_id), remove("b@shopper.example")]
+        receipts = list(destination.apply(changes, names))
+        assert {receipt.change for receipt in receipts} == set(changes)
+        assert outcomes(receipts) == [Outcome.APPLIED] * 2
 
 
 class TestApply:

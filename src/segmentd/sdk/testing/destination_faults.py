@@ -167,6 +167,17 @@ class DestinationFaults(DestinationCase):
             bench.prepare("VIP", "Lapsed")
         assert lists.writes() == before
 
+    def test_i3_nobody_is_on_a_list_that_is_gone(self, bench: Bench) -> None:
+        lists = lists_of(bench)
+        people = put_people(bench, 3)
+        apply(bench, adds("VIP", people))
+        delete_list = getattr(lists, "delete_list", None)
+        if delete_list is None:
+            pytest.skip("the sandbox cannot remove a list")
+        delete_list("VIP")
+        receipts = apply(bench, removes("VIP", people))
+        assert_all(receipts, removes("VIP", people), Outcome.APPLIED)
+
     # -- rights and secrets
 
     def test_f35_wrong_secrets_stop_at_once(self, bench: Bench) -> None:

@@ -69,7 +69,7 @@ class MemoryLists(ListSandbox):
                 return Response.json({"lists": self.lists})
             case "POST", ["lists"]:
                 return self._create(orjson.loads(request.body)["name"])
-            case "POST", ["lists", key] if key in self.lists:
+            case "POST", ["lists", key]:
                 return self._change(key, orjson.loads(request.body)["members"])
         return refuse(404, "no_route", "no such address")
 
@@ -82,6 +82,8 @@ class MemoryLists(ListSandbox):
     def _change(self, key: str, wishes: Sequence[Mapping[str, Any]]) -> Response:
         if len(wishes) > LARGEST_BATCH:
             return refuse(400, "too_many", f"more than {LARGEST_BATCH} members")
+        if key not in self.lists and any(wish["add"] for wish in wishes):
+            return refuse(404, "no_list", "there is no such list")
         return Response.json({"results": [self._change_one(key, wish) for wish in wishes]})
 
     def _change_one(self, key: str, wish: Mapping[str, Any]) -> Mapping[str, object]:
@@ -94,5 +96,6 @@ class MemoryLists(ListSandbox):
             if wish.get("subscribe"):
                 self.profiles[email] = "SUBSCRIBED"
         else:
-            self._members[key].discard(email)
+            # nobody is on a list that was removed
+            self._members.get(key, set()).discard(email)
         return {"id": wish["email"], "status": "done"}
