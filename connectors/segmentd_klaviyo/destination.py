@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar, cast
 
@@ -69,12 +70,13 @@ class KlaviyoDestination(Destination):
     def apply(self, changes: Iterable[Change], names: Mapping[str, str]) -> Iterator[Receipt]:
         """Adds before removals; nobody is ever in both at the same time."""
         for group in _groups(changes):
+            targets = _targets(group, names)
             with refusals_named():
-                self._members.settle({names[change.name] for change in group})
+                self._members.settle({target.id for target in targets.values()})
                 for name, asked in _by_name(group, Action.ADD).items():
-                    yield from self._members.add(Target(name, names[name]), asked)
+                    yield from self._members.add(targets[name], asked)
                 for name, asked in _by_name(group, Action.REMOVE).items():
-                    yield from self._members.remove(Target(name, names[name]), asked)
+                    yield from self._members.remove(targets[name], asked)
 
     def close(self) -> None:
         """Let go of connections."""
@@ -108,6 +110,13 @@ def _groups(changes: Iterable[Change]) -> Iterator[list[Change]]:
         actions[key] = change.action
     if group:
         yield group
+
+
+def _targets(group: Iterable[Change], names: Mapping[str, str]) -> dict[str, Target]:
+    """Name → list; after a renaming by hand two names may mean the same one."""
+    fresh: dict[str, set[str]] = defaultdict(set)
+    ids = {change.name: names[change.name] for change in group}
+    return {name: Target(name, list_id, fresh[list_id]) for name, list_id in ids.items()}
 
 
 def _by_name(group: Iterable[Change], action: Action) -> dict[str, list[Change]]:

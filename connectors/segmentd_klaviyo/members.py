@@ -8,7 +8,7 @@ for it).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from segmentd.sdk import Change, Outcome, Receipt, TransientError
@@ -43,10 +43,13 @@ Rows = dict[str, list[Change]]
 
 @dataclass(frozen=True)
 class Target:
-    """One list."""
+    """One list, in one portion of changes."""
 
     name: str
     id: str
+    fresh: set[str] = field(default_factory=set)
+    """Ids of the profiles that this portion has put there: who changed their address is one
+    profile that joins by the new one and leaves by the old one, and has to stay."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,8 @@ class Members:
                 rows.setdefault(found[email], []).extend(asked)
             else:
                 yield from (Receipt(change, Outcome.APPLIED) for change in asked)
-        ids = list(rows)
+        yield from _applied([one_id for one_id in rows if one_id in target.fresh], rows)
+        ids = [one_id for one_id in rows if one_id not in target.fresh]
         for begin in range(0, len(ids), MAX_IDS):
             yield from self._take_off(target, ids[begin : begin + MAX_IDS], rows)
 
@@ -135,6 +139,7 @@ class Members:
         for sent in self._send(target, list(ids), post):
             # a refused one vanished in this moment: without a receipt it is asked again
             if sent.problem is None:
+                target.fresh.update(sent.rows)
                 yield from _applied(sent.rows, ids)
 
     def _import(self, target: Target, emails: Sequence[str], rows: Rows) -> Iterator[Receipt]:
@@ -145,9 +150,11 @@ class Members:
             if sent.problem:
                 yield from _rejected(rows[sent.rows[0]], sent.problem)
             else:
-                yield from self._finish(sent.answer["id"], sent.rows, rows)
+                yield from self._finish(target, sent.answer["id"], sent.rows, rows)
 
-    def _finish(self, job_id: str, emails: Sequence[str], rows: Rows) -> Iterator[Receipt]:
+    def _finish(
+        self, target: Target, job_id: str, emails: Sequence[str], rows: Rows
+    ) -> Iterator[Receipt]:
         """Receipts for the rows of a job, once it is done."""
         job = self._wait_for(job_id)
         failed: dict[str, Problem] = {}
@@ -157,6 +164,7 @@ class Members:
             failed = failures([import_problem(error) for error in errors], emails)
         query = {"fields[profile]": "email", **_PAGE}
         ids = {email_of(p): p["id"] for p in self._klaviyo.many(api.JOB_PROFILES, job_id, query)}
+        target.fresh.update(ids.values())
         for email in emails:
             if email in failed:
                 yield from _rejected(rows[email], failed[email])
@@ -183,6 +191,8 @@ class Members:
         new_id = self._resolve([email]).get(email) if email else None
         if new_id is None:
             return Receipt(change, Outcome.GONE, "the profile exists no longer in Klaviyo")
+        if new_id in target.fresh:
+            return Receipt(change, Outcome.APPLIED, remote_id=new_id)
         if new_id != old_id:
             sent = next(self._send(target, [new_id], self._remover(target)))
             if sent.problem is None:

@@ -657,6 +657,53 @@ class TestApply:
         assert {receipt.change for receipt in receipts} == set(changes)
         assert sandbox.members()["VIP"] == {"in@shopper.example"}
 
+    @pytest.mark.parametrize("others", [0, 30])
+    def test_who_changed_their_address_stays_on_the_list(
+        self,
+        sandbox: KlaviyoSandbox,
+        destination: KlaviyoDestination,
+        names: dict[str, str],
+        others: int,
+    ) -> None:
+        one_id = sandbox.put_member(names["VIP"], "old@shopper.example")
+        profile = sandbox.account.profiles[one_id]
+        sandbox.account.write(profile, {"email": "new@shopper.example"}, sandbox.clock.now())
+        emails = ["new@shopper.example", *people(others)]
+        changes = [*map(add, emails), remove("old@shopper.example", remote_id=one_id)]
+        receipts = list(destination.apply(changes, names))
+        assert outcomes(receipts) == [Outcome.APPLIED] * len(changes)
+        assert sandbox.members()["VIP"] == set(emails)
+
+    def test_who_was_merged_into_a_new_address_stays_on_the_list(
+        self,
+        sandbox: KlaviyoSandbox,
+        destination: KlaviyoDestination,
+        names: dict[str, str],
+    ) -> None:
+        old = sandbox.put_member(names["VIP"], "old@shopper.example")
+        sandbox.account.forget(sandbox.account.profiles[old])
+        new = sandbox.put_member(names["VIP"], "new@shopper.example")
+        sandbox.account.aliases[new] = {"old@shopper.example"}
+        changes = [add("new@shopper.example"), remove("old@shopper.example", remote_id=old)]
+        receipts = list(destination.apply(changes, names))
+        assert outcomes(receipts) == [Outcome.APPLIED] * 2
+        assert sandbox.members()["VIP"] == {"new@shopper.example"}
+
+    def test_two_names_of_one_list_do_not_undo_each_other(
+        self,
+        sandbox: KlaviyoSandbox,
+        destination: KlaviyoDestination,
+    ) -> None:
+        # a person renamed the list in Klaviyo and in the configuration
+        list_id = sandbox.put_list("Gold")
+        one_id = sandbox.put_member(list_id, "ada@shopper.example")
+        changes = [
+            add("ada@shopper.example", "Gold"),
+            remove("ada@shopper.example", "VIP", remote_id=one_id),
+        ]
+        list(destination.apply(changes, {"VIP": list_id, "Gold": list_id}))
+        assert sandbox.members()["Gold"] == {"ada@shopper.example"}
+
     def test_adds_of_a_person_end_before_a_removal_begins(
         self,
         sandbox: KlaviyoSandbox,
