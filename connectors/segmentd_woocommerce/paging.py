@@ -6,7 +6,7 @@ import json
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from segmentd.sdk import ConfigError, TransientError, Window, instant
 from segmentd_woocommerce.client import WooClient
@@ -18,6 +18,9 @@ _SECOND = timedelta(seconds=1)
 _ZONE_SHIFT = timedelta(hours=2)
 """Orders kept as posts, and products, are sorted by local time: where clocks are set back, rows of
 an hour come mixed. Rows so much older than the last one are surely behind us."""
+_NEVER = datetime.min.replace(tzinfo=UTC)
+"""For a row that shows no time: WordPress keeps 0000-00-00 for what was inserted as a draft, and
+compares it as before everything. The list does not show it any more once it has a lower bound."""
 _TAIL = 10
 """Ids that a position keeps, to find the place again even if some of these rows are gone."""
 
@@ -73,10 +76,11 @@ class Changes:
         self._since: datetime | None = None
         self._place = place
         self._tail = deque(place.ids, _TAIL)
-        self._seen: dict[int, datetime] = dict.fromkeys(place.ids, place.last or window.until)
+        last = place.last or _NEVER
+        self._seen: dict[int, datetime] = dict.fromkeys(place.ids, last)
         # rows read before the process was started again: only how many, and about when
         self._unknown = place.offset - len(place.ids)
-        self._unknown_until = place.last and place.last + _ZONE_SHIFT
+        self._unknown_until = last + _ZONE_SHIFT
         self._walk = Walk(self._list, self._is_known, place.offset)
         self._begin_at(place.since)
 
@@ -93,11 +97,14 @@ class Changes:
             fresh = [row for row, stamp in stamps if self._seen.get(row["id"]) != stamp]
             self._seen |= {row["id"]: stamp for row, stamp in stamps}
             if FAILURE not in rows[0]:
-                self._place = self._reached(rows, min(stamps[-1][1], self._until))
+                dated = [stamp for _, stamp in stamps if stamp != _NEVER]
+                last = min(dated[-1], self._until) if dated else self._place.last
+                self._place = self._reached(rows, last)
             yield fresh, self._place
 
-    def _reached(self, rows: list[Row], last: datetime) -> Place:
-        self._advance(last - _ZONE_SHIFT)
+    def _reached(self, rows: list[Row], last: datetime | None) -> Place:
+        if last is not None:
+            self._advance(last - _ZONE_SHIFT)
         for row in rows:
             if row["id"] in self._tail:
                 self._tail.remove(row["id"])
@@ -114,8 +121,10 @@ class Changes:
     def _changed(self, row: Row) -> datetime:
         try:
             stamp = instant(row["date_modified_gmt"])
-        except (KeyError, ValueError) as error:
+        except KeyError as error:
             raise TransientError(f"{self._path}: a row without date_modified_gmt") from error
+        except ValueError:
+            return _NEVER  # whoever reads the rest of the row takes or rejects it
         if self._since is not None and stamp < self._since:
             raise ConfigError(
                 f"the store ignores modified_after: {self._path} shows a record of {stamp:%Y-%m-%d}"
@@ -132,9 +141,9 @@ class Changes:
         for id_ in behind:
             del self._seen[id_]
         passed = len(behind)
-        if self._unknown_until is not None and self._unknown_until < since:
+        if self._unknown_until < since:
             passed += self._unknown
-            self._unknown, self._unknown_until = 0, None
+            self._unknown = 0
         self._begin_at(since)
         self._walk.head = None
         self._walk.offset = max(0, self._walk.offset - passed)

@@ -6,6 +6,7 @@ deleted for good leaves nothing to ask for. A new full read, and ``gone``, notic
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import ClassVar
@@ -185,7 +186,7 @@ class WooCommerceSource(Source):
             except UnreadableError:
                 break  # one by one, to see of which order it is
             start += count
-            found |= {row["id"]: instant(row["date_created_gmt"]) for row in rows}
+            found |= _times(rows)
         return found
 
     def _refunds_of(self, order: Row) -> dict[int, datetime]:
@@ -201,7 +202,16 @@ class WooCommerceSource(Source):
         except UnreadableError as error:
             order[FAILURE] = error.message
             return {}
-        return {row["id"]: instant(row["date_created_gmt"]) for row in rows}
+        return _times(rows)
+
+
+def _times(refunds: list[Row]) -> dict[int, datetime]:
+    """By id; for one without a date ``mapping.order`` takes that of the order's last change."""
+    found: dict[int, datetime] = {}
+    for refund in refunds:
+        with contextlib.suppress(KeyError, ValueError):
+            found[refund["id"]] = instant(refund["date_created_gmt"])
+    return found
 
 
 def _begin(window: Window, position: str | None) -> tuple[str, Place]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -67,7 +67,8 @@ def _created(row: Dated) -> datetime:
 
 
 def _modified(row: Dated) -> datetime:
-    return row.modified or row.created
+    """MySQL compares 0000-00-00, shown as null, as before everything."""
+    return row.modified or datetime.min.replace(tzinfo=UTC)
 
 
 def _name(row: CustomerRow) -> str:
@@ -82,7 +83,8 @@ _BOUNDS: list[tuple[str, Callable[[Dated], datetime], bool]] = [
 ]
 _POST_KEYS: Mapping[str, Callable[[Any], Any]] = {
     "date": lambda row: (_created(row), row.id),
-    "modified": lambda row: (_modified(row), row.id),
+    # by local time, which a draft has even if it has no time in GMT
+    "modified": lambda row: (row.modified or _created(row), row.id),
     "id": lambda row: row.id,
 }
 _CUSTOMER_KEYS: Mapping[str, Callable[[Any], Any]] = {

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import orjson
 import pytest
 
 from segmentd.sdk import Order, Record, Refund, Window
@@ -95,3 +96,21 @@ def test_a_refund_of_an_order_deleted_meanwhile(
     (first, *_) = found_refunds(records)
     assert replace(first, created_at=refunded[0].created_at) == refunded[0]
     assert source.gone("orders", ["1", "2", "3"]) == {"1"}
+
+
+def _undated(request: Request, handle: Callable[[Request], Response]) -> Response:
+    """As WooCommerce shows refunds that a migration wrote past it."""
+    response = handle(request)
+    shown = orjson.loads(response.body)
+    response.body = orjson.dumps([{**refund, "date_created_gmt": None} for refund in shown])
+    return response
+
+
+def test_a_refund_without_a_date_counts_from_the_orders_last_change(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource, refunded: list[Refund]
+) -> None:
+    sandbox.faults += [faults.none(), _undated, _undated, _undated]
+    records = read(source, sandbox)
+    changed = sandbox.store.orders.rows[1].modified
+    assert changed is not None
+    assert found_refunds(records) == [replace(one, created_at=changed) for one in refunded]

@@ -329,3 +329,57 @@ def test_what_a_sandbox_shows_is_what_a_source_reads(
     assert found["44"].status == "refunded"
     found = {record.id: record for record in read(source, "customers", window(shop))}
     assert [found[customer.id] for customer in customers] == list(customers)
+
+
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_a_product_that_was_never_saved_stops_nothing(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource, number: int
+) -> None:
+    """A plugin inserted it as a draft: WordPress keeps 0000-00-00, WooCommerce shows null."""
+    now = sandbox.clock.now()
+    for other in range(1, 13):
+        moment = now - timedelta(minutes=100 - other)
+        sandbox.put_product(Product(str(other), "Tea", updated_at=moment, published_at=moment))
+    sandbox.store.products.rows[number].modified = None
+    sandbox.store.products.put(sandbox.store.products.rows[number])
+    found = {record.id: record for record in read(source, "products", window(sandbox))}
+    assert found.keys() == {str(other) for other in range(1, 13)}
+    draft = found[str(number)]
+    assert isinstance(draft, Product)
+    assert draft.updated_at is None
+
+
+def test_products_none_of_which_was_ever_saved(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource
+) -> None:
+    for number in range(1, 18):
+        sandbox.put_product(Product(str(number), "Tea"))
+        sandbox.store.products.rows[number].modified = None
+    whole = list(source.read("products", window(sandbox), None))
+    ids = [record.id for batch in whole for record in batch.records]
+    assert ids == [str(number) for number in range(1, 18)]
+    rest = source.read("products", window(sandbox), whole[1].position)
+    left = [record.id for batch in rest for record in batch.records]
+    assert left == ids[len(whole[0].records) + len(whole[1].records) :]
+
+
+def test_an_order_without_a_change_time_is_told_and_the_rest_is_read(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource, new_order: NewOrder
+) -> None:
+    for number in range(1, 13):
+        sandbox.put_order(new_order(number))
+    sandbox.store.orders.rows[3].modified = None
+    batches = list(source.read("orders", window(sandbox), None))
+    assert len([record for batch in batches for record in batch.records]) == 11
+    (rejection,) = [rejection for batch in batches for rejection in batch.rejected]
+    assert rejection.id == "3"
+    assert "None is no instant" in rejection.reason
+
+
+def test_a_row_without_a_date_in_a_list_of_later_ones(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource
+) -> None:
+    """It says nothing about whether the store heeds the filter."""
+    sandbox.faults.append(faults.body(b'[{"id": 1, "date_modified_gmt": null}]'))
+    batches = list(source.read("orders", window(sandbox, 1), None))
+    assert [rejection.id for batch in batches for rejection in batch.rejected] == ["1"]
