@@ -152,7 +152,7 @@ class WooCommerceSource(Source):
             for rows, reached in Changes(self._client, "orders", params, window, place).pages():
                 yield self._order_batch(rows, reached.text(_LISTED))
             _, place = _begin(window, None)
-        params = {"status": _TRASH, "_fields": "id,date_modified_gmt"}
+        params = {"status": _TRASH, "_fields": "id,date_modified_gmt,status"}
         for rows, reached in Changes(self._client, "orders", params, window, place).pages():
             yield _batch(rows, _trashed, reached.text(_TRASH))
 
@@ -242,4 +242,10 @@ def _unreadable(row: Row) -> Rejection:
 
 
 def _trashed(row: Row) -> Gone:
+    if row["status"] != _TRASH:
+        raise ConfigError(
+            f"the store ignores status=trash: the list shows order {row['id']}, which is "
+            f"{row['status']}; no plugin may set the status of order lists by REST itself, and no "
+            "cache may stand before /wp-json/"
+        )
     return Gone("orders", str(row["id"]))

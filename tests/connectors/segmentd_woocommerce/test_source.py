@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -202,6 +203,28 @@ def test_trash_is_gone_and_comes_back(
     assert isinstance(order, Order)
     assert order.status == "completed"
     assert source.gone("orders", ["7"]) == set()
+
+
+def test_live_orders_in_the_list_of_the_trash_are_not_taken_for_gone(
+    sandbox: WooCommerceSandbox,
+    settings: Callable[..., WooCommerceSettings],
+    runtime: Runtime,
+    new_order: NewOrder,
+) -> None:
+    """A plugin sets the status of every order list itself, or a cache does not look at it."""
+
+    def ignore(request: Request, handle: Callable[[Request], Response]) -> Response:
+        return handle(replace(request, query_string=request.query_string.replace("trash", "any")))
+
+    sandbox.put_order(new_order(7))
+    sandbox.door.https = True
+    sandbox.faults += [ignore] * 9
+    told = r"ignores status=trash: .* order 7, which is completed"
+    with closing(WooCommerceSource(settings(auth="basic"), runtime)) as source:
+        batches = source.read("orders", window(sandbox), None)
+        assert [type(record) for record in next(batches).records] == [Order]
+        with pytest.raises(ConfigError, match=told):
+            next(batches)
 
 
 def test_reading_the_trash_goes_on_where_it_stopped(
