@@ -229,3 +229,10 @@ def test_one_rejected_customer_does_not_stop_the_others(hour: Hour) -> None:
     writes = hour.shop.writes()
     hour.type("sync")
     assert hour.shop.writes() == writes
+
+
+def test_sync_tells_like_push_that_changes_were_refused(hour: Hour) -> None:
+    hour.shop.set_tags("10", [f"own-{n}" for n in range(250)])
+    assert "shop_tags: 24 added, 0 removed, 2 rejected" in hour.type("sync", code=3)
+    # they are refused for good, and not tried again
+    hour.type("sync")

@@ -83,7 +83,8 @@ def sync(
     ]
     _show(values, lines, as_json=as_json)
     finish(done.failed)
-    return Exit.PARTIAL if report.rejected(done.pulled) else Exit.OK
+    partial = report.rejected(done.pulled) or report.refused(done.pushed)
+    return Exit.PARTIAL if partial else Exit.OK
 
 
 def _show(values: object, lines: list[str], *, as_json: bool) -> None:

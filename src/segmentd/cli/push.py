@@ -67,7 +67,7 @@ def push(
     else:
         click.echo("\n".join(report.pushed_lines(outcome)))
     finish(outcome.failed)
-    return Exit.PARTIAL if any(summary.rejected for summary in outcome.done) else Exit.OK
+    return Exit.PARTIAL if report.refused(outcome) else Exit.OK
 
 
 def _show_plan(outcome: Outcome[Plan], *, as_json: bool) -> None:

@@ -190,6 +190,11 @@ def rejected(outcome: Outcome[PullSummary]) -> bool:
     return any(stream.rejected for summary in outcome.done for stream in summary.streams)
 
 
+def refused(outcome: Outcome[PushSummary]) -> bool:
+    """Whether a destination refused any change for good."""
+    return any(summary.rejected for summary in outcome.done)
+
+
 def status_lines(state: Status, now: datetime) -> list[str]:
     """How things stand, as a few tables."""
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in state.counts.items())
