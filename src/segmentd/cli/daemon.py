@@ -94,6 +94,9 @@ class Daemon:
         self._metrics.lock_epoch(tenure.epoch)
         self._cycles = Cycles(app, self._metrics, stopping, self._unschedule)
         self._watch = Watch(self._cycles, self._scheduler)
+        # jobs are planned by the thread of a pull, too
+        self._planning = threading.Lock()
+        self._zone = ""
 
     def site(self) -> Any:
         """The web application."""
@@ -102,12 +105,10 @@ class Daemon:
     def run(self, signals: Signals, load: Callable[[], Config]) -> bool:
         """Until SIGTERM or SIGINT; returns whether every job ended in time."""
         _check(self._app)
-        self._schedule({}, self._app.config.sources)
+        self._schedule()
         self._scheduler.add(DUE, self._due, Every(_DUE_AT_LEAST), self._begun)
         often = min(_LOOK_AT_LEAST, self._app.config.lease / BEATS)
         self._scheduler.add(LOOK, self._watch.look, Every(often), self._begun)
-        night = Cron(_NIGHT, self._app.shop().time_zone)
-        self._scheduler.add(VERIFY, self._cycles.verify, night, self._begun)
         self._scheduler.start()
         self._health.phase = Phase.RUNNING
         _log.info("started", version=__version__, sources=len(self._app.config.sources))
@@ -162,16 +163,23 @@ class Daemon:
         _log.info("stopped", in_time=ended)
         return ended
 
-    def _schedule(
-        self, before: Mapping[str, ConnectorConfig], now: Mapping[str, ConnectorConfig]
-    ) -> None:
-        for name in before.keys() - now.keys():
-            self._unschedule(name)
-        self._watch.forget()
+    def _schedule(self, last_read: datetime | None = None) -> None:
+        """Plan what goes by the shop's clocks; without ``last_read`` every source is read now."""
         zone = self._app.shop().time_zone
-        for name, connector in now.items():
-            schedule = _schedule_of(connector, zone)
-            self._scheduler.add(job_of(name), partial(self._source, name, schedule), schedule)
+        for name, connector in self._app.config.sources.items():
+            if not self._cycles.standings.needs_attention(name):
+                schedule = _schedule_of(connector, zone)
+                run = partial(self._source, name, schedule)
+                self._scheduler.add(job_of(name), run, schedule, last_read)
+        self._scheduler.add(VERIFY, self._cycles.verify, Cron(_NIGHT, zone), datetime.now(UTC))
+        self._zone = zone
+
+    def _follow_zone(self) -> None:
+        """Plan anew if the shop has told other clocks than the jobs were planned by."""
+        with self._planning:
+            if self._app.shop().time_zone != self._zone:
+                self._schedule(datetime.now(UTC))
+                _log.info("scheduled_anew", time_zone=self._zone)
 
     def _unschedule(self, source: str) -> None:
         self._scheduler.remove(job_of(source))
@@ -181,6 +189,7 @@ class Daemon:
             self._watch.source(name, schedule)
         finally:
             self._watch.look()
+            self._follow_zone()
 
     def _due(self) -> None:
         try:
@@ -210,9 +219,13 @@ class Daemon:
             self._metrics.reloaded(well=False)
             _log.error("reload_refused", reason=error.message)
             return
-        self._app = app
-        self._cycles.restart(app)
-        self._schedule(old.sources, new.sources)
+        with self._planning:
+            self._app = app
+            self._cycles.restart(app)
+            for name in old.sources.keys() - new.sources.keys():
+                self._unschedule(name)
+            self._watch.forget()
+            self._schedule()
         self._metrics.reloaded(well=True)
         _log.info("reloaded", sources=len(new.sources))
 

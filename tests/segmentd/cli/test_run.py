@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -193,6 +194,29 @@ def test_an_invalid_configuration_is_not_taken_over_and_a_valid_one_is(made: Wor
     assert 'segmentd_reloads_total{result="refused"} 1.0' in metrics
     assert 'segmentd_reloads_total{result="ok"} 1.0' in metrics
     assert daemon.end()[0] == 0
+
+
+def test_schedules_are_by_the_clocks_of_the_shop_as_soon_as_they_are_known(made: World) -> None:
+    del made.tables["sources.shop"]["every"]
+    made.tables["sources.shop"]["cron"] = "0 6 * * *"
+    made.write()
+    daemon = made.start()
+    url = daemon.wait_for("listening")["url"]
+    daemon.wait_for("scheduled_anew", time_zone="Europe/Berlin")
+    assert _times(url, "Europe/Berlin") == {"source:shop": "06:00", "verify": "03:17"}
+    made.tables["shop"] = {"time_zone": "Asia/Tokyo"}
+    made.write()
+    daemon.send(signal.SIGHUP)
+    daemon.wait_for("reloaded")
+    assert _times(url, "Asia/Tokyo") == {"source:shop": "06:00", "verify": "03:17"}
+    assert daemon.end()[0] == 0
+
+
+def _times(url: str, zone: str) -> dict[str, str]:
+    """When the jobs run next, on the clocks of ``zone``; without those that run at intervals."""
+    planned = ask_json(url, "/statusz")[1]["next_runs"]
+    instants = {name: datetime.fromisoformat(planned[name]) for name in ("source:shop", "verify")}
+    return {name: f"{at.astimezone(ZoneInfo(zone)):%H:%M}" for name, at in instants.items()}
 
 
 @pytest.mark.unmeasured
