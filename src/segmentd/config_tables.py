@@ -20,13 +20,6 @@ from pydantic import (
 from segmentd.domain.suggest import did_you_mean
 from segmentd.sdk.settings import Duration
 
-_CRON_FIELDS = (
-    (0, 59, ""),
-    (0, 23, ""),
-    (1, 31, ""),
-    (1, 12, "jan feb mar apr may jun jul aug sep oct nov dec"),
-    (0, 7, "sun mon tue wed thu fri sat"),
-)
 _MOST_DAYS = 36_525
 """A hundred years."""
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -68,27 +61,11 @@ def _day(day: date) -> date:
 
 
 def _cron(text: str) -> str:
-    fields = text.split()
-    if len(fields) != len(_CRON_FIELDS) or not all(
-        _is_cron_field(field.lower(), *limits)
-        for field, limits in zip(fields, _CRON_FIELDS, strict=True)
-    ):
-        raise ValueError(f'"{text}" is no cron line; it has five fields, for example */5 * * * *')
+    # late: it loads a library that a file without such a line, and a probe, can do without
+    from segmentd.scheduler import Cron
+
+    Cron(text)
     return text
-
-
-def _is_cron_field(field: str, low: int, high: int, names: str) -> bool:
-    words = names.split()
-    for part in field.split(","):
-        span, slash, step = part.partition("/")
-        ends = [] if span == "*" else span.split("-")
-        if slash and not (step.isdecimal() and int(step) > 0):
-            return False
-        if len(ends) > 2 or not all(
-            end in words or (end.isdecimal() and low <= int(end) <= high) for end in ends
-        ):
-            return False
-    return True
 
 
 class Table(BaseModel):
@@ -138,8 +115,8 @@ class Schedule(Table):
     def _one_of_them(self) -> Schedule:
         if self.every is not None and self.cron is not None:
             raise ValueError('has both "every" and "cron"; keep one of them')
-        if self.every is not None and self.every.total_seconds() <= 0:
-            raise ValueError('"every" must be longer than nothing')
+        if self.every is not None and self.every < timedelta(seconds=1):
+            raise ValueError('"every" must be at least 1s')
         return self
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -27,6 +28,9 @@ from apscheduler.triggers.cron import CronTrigger
 from segmentd.domain.errors import ConfigError
 
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+# APScheduler passes over what follows a name ("mon-fri/2" is every day from Monday to Friday to
+# it), and knows words that no crontab has, such as "last"
+_CRON_PART = re.compile(r"(\*|\d+(-\d+)?)(/\d+)?|[a-z]{3}(-[a-z]{3})?", re.ASCII | re.IGNORECASE)
 
 
 class Every:
@@ -51,14 +55,10 @@ class Cron:
 
     def __init__(self, expression: str, zone: str = "UTC") -> None:
         try:
-            *fields, weekdays = expression.split()
-            line = " ".join([*fields, _weekdays(weekdays)])
-            self._trigger = CronTrigger.from_crontab(line, timezone=ZoneInfo(zone))
+            self._trigger = CronTrigger.from_crontab(_line(expression), timezone=ZoneInfo(zone))
             self.after(datetime.now(UTC))
         except (ValueError, LookupError, OSError) as error:
-            raise ConfigError(
-                f"cron = {expression!r} in time zone {zone} is no schedule: {error}"
-            ) from error
+            raise ConfigError(f'cron = "{expression}" is no schedule: {error}') from error
 
     def after(self, instant: datetime) -> datetime:
         """The next time to run, seen from ``instant``."""
@@ -266,6 +266,17 @@ def _timetable() -> BackgroundScheduler:
         # the default grace of 1 s would drop runs that come late
         job_defaults={"misfire_grace_time": None, "coalesce": True},
     )
+
+
+def _line(expression: str) -> str:
+    """A crontab line as APScheduler reads it."""
+    fields = expression.split()
+    if len(fields) != 5:
+        raise ValueError("it needs five fields, for example */5 * * * *")
+    for part in ",".join(fields).split(","):
+        if not _CRON_PART.fullmatch(part):
+            raise ValueError(f'"{part}" is none of 5, 1-5, */5 and mon-fri')
+    return " ".join([*fields[:4], _weekdays(fields[4])])
 
 
 def _weekdays(field: str) -> str:

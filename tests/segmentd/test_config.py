@@ -284,7 +284,11 @@ WRONG = {
     ),
     "no time between": (
         SHOP + 'every = "0s"\n',
-        'segmentd.toml: [sources.main] "every" must be longer than nothing',
+        'segmentd.toml: [sources.main] "every" must be at least 1s',
+    ),
+    "milliseconds for minutes": (
+        SHOP + 'every = "2ms"\n',
+        'segmentd.toml: [sources.main] "every" must be at least 1s',
     ),
     "interval and cron": (
         SHOP + 'every = "2m"\ncron = "* * * * *"\n',
@@ -292,18 +296,28 @@ WRONG = {
     ),
     "cron line too short": (
         SHOP + 'cron = "*/5 * * *"\n',
-        'segmentd.toml: [sources.main] key "cron": "*/5 * * *" is no cron line; '
-        "it has five fields, for example */5 * * * *",
+        'segmentd.toml: [sources.main] cron = "*/5 * * *" is no schedule: '
+        "it needs five fields, for example */5 * * * *",
     ),
     "steps of nothing": (
         SHOP + 'cron = "*/0 * * * *"\n',
-        'segmentd.toml: [sources.main] key "cron": "*/0 * * * *" is no cron line; '
-        "it has five fields, for example */5 * * * *",
+        'segmentd.toml: [sources.main] cron = "*/0 * * * *" is no schedule: '
+        "Increment must be higher than 0",
+    ),
+    "steps longer than an hour": (
+        SHOP + 'cron = "*/90 * * * *"\n',
+        'segmentd.toml: [sources.main] cron = "*/90 * * * *" is no schedule: Error validating '
+        "expression '*/90': the step value (90) is higher than the total range of the expression "
+        "(59)",
     ),
     "hour that no day has": (
         SHOP + 'cron = "0 24 * * *"\n',
-        'segmentd.toml: [sources.main] key "cron": "0 24 * * *" is no cron line; '
-        "it has five fields, for example */5 * * * *",
+        'segmentd.toml: [sources.main] cron = "0 24 * * *" is no schedule: Error validating '
+        "expression '24': the last value (24) is higher than the maximum value (23)",
+    ),
+    "day that no year has": (
+        SHOP + 'cron = "0 0 31 2 *"\n',
+        'segmentd.toml: [sources.main] cron = "0 0 31 2 *" is no schedule: that day never comes',
     ),
     # destinations
     "unknown source of a destination": (

@@ -82,7 +82,7 @@ def _probes(url: str) -> None:
 
 
 def test_an_idle_cycle_writes_nothing_and_a_new_order_counts(made: World) -> None:
-    made.tables["sources.shop"]["every"] = "300ms"
+    made.tables["sources.shop"]["every"] = "1s"
     made.write()
     daemon = made.start()
     daemon.wait_for("cycle", added=4)
