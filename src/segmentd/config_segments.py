@@ -142,7 +142,7 @@ def _segment(file: ConfigFile, key: str, given: object, kinds: Mapping[str, str 
         key,
         title,
         parsed.where,
-        tuple(_push(file, table, entry, title, kinds) for entry in parsed.push),
+        tuple(_pushes(file, table, parsed, title, kinds)),
         parsed.stays,
         parsed.grace,
         limit,
@@ -174,10 +174,11 @@ def _from_preset(file: ConfigFile, table: str, name: str, raw: Mapping[str, Any]
 
 def _pins(file: ConfigFile, table: str, parsed: SegmentTable) -> Iterator[Pin]:
     seen: set[str] = set()
-    for entry in parsed.pins:
-        pin = file.parse(PinTable, f"{table}.pins", entry)
+    for number, entry in enumerate(parsed.pins, 1):
+        where = f"{table}.pins, number {number}"
+        pin = file.parse(PinTable, where, entry)
         if pin.customer in seen:
-            raise file.error(f"{table}.pins", f'has "{pin.customer}" twice')
+            raise file.error(where, f'key "customer": "{pin.customer}" is pinned already')
         seen.add(pin.customer)
         yield Pin(pin.customer, pin.member, pin.reason, pin.until)
 
@@ -219,20 +220,22 @@ def _check_word(file: ConfigFile, table: str, name: str) -> None:
         raise file.error(table, f'key "{name}" must be made of letters, digits and _ only')
 
 
-def _push(
+def _pushes(
     file: ConfigFile,
     table: str,
-    entry: str | dict[str, Any],
+    parsed: SegmentTable,
     title: str,
     kinds: Mapping[str, str | None],
-) -> PushTo:
-    to = PushTable(to=entry) if isinstance(entry, str) else file.parse(PushTable, table, entry)
-    if to.to not in kinds:
-        near = did_you_mean(to.to, kinds)
-        raise file.error(table, f'key "push": no destination is called "{to.to}"{near}')
-    wrong, right = (to.list, "tag") if kinds[to.to] == "tags" else (to.tag, "list")
-    if kinds[to.to] and wrong:
-        raise file.error(
-            table, f'key "push": "{to.to}" has {kinds[to.to]}; write {right} = "{wrong}"'
-        )
-    return PushTo(to.to, (to.tag or to.list or title).strip(), to.restore)
+) -> Iterator[PushTo]:
+    for number, entry in enumerate(parsed.push, 1):
+        where = f"{table}.push, number {number}"
+        to = PushTable(to=entry) if isinstance(entry, str) else file.parse(PushTable, where, entry)
+        if to.to not in kinds:
+            near = did_you_mean(to.to, kinds)
+            raise file.error(table, f'key "push": no destination is called "{to.to}"{near}')
+        wrong, right = (to.list, "tag") if kinds[to.to] == "tags" else (to.tag, "list")
+        if kinds[to.to] and wrong:
+            raise file.error(
+                table, f'key "push": "{to.to}" has {kinds[to.to]}; write {right} = "{wrong}"'
+            )
+        yield PushTo(to.to, (to.tag or to.list or title).strip(), to.restore)

@@ -376,12 +376,12 @@ WRONG = {
         'segmentd.toml: [segments.vip] key "push" must be a list in [ ]',
     ),
     "misspelt push key": (
-        LISTS + VIP + 'push = [{ to = "news", lst = "VIP" }]\n',
-        'segmentd.toml: [segments.vip] has no key "lst"; did you mean "list"?',
+        LISTS + VIP + 'push = ["news", { to = "news", lst = "VIP" }]\n',
+        'segmentd.toml: [segments.vip.push, number 2] has no key "lst"; did you mean "list"?',
     ),
     "tag and list": (
         LISTS + VIP + 'push = [{ to = "news", list = "VIP", tag = "VIP" }]\n',
-        'segmentd.toml: [segments.vip] has both "tag" and "list"; keep one of them',
+        'segmentd.toml: [segments.vip.push, number 1] has both "tag" and "list"; keep one of them',
     ),
     "a list where tags are": (
         SHOP + TAGS + VIP + 'push = [{ to = "tags", list = "VIP" }]\n',

@@ -11,7 +11,7 @@ import pytest
 
 from segmentd.config import Config, load_config
 from segmentd.domain.errors import ConfigError
-from segmentd.domain.segments import ExclusiveSet, Limit, Pin, Segment
+from segmentd.domain.segments import ExclusiveSet, Limit, Pin, PushTo, Segment
 from segmentd.segmenter.ruleset import Shop, compile_segments
 
 VIP = '[segments.vip]\nwhere = "number_of_orders > 5"\n'
@@ -132,6 +132,7 @@ def test_what_the_example_shows_is_right() -> None:
     )
     assert ruleset.keys == ("vip", "lapsed", "newcomers", "thrifty", "best")
     assert ruleset.standing("best").cap is not None
+    assert config.segments[-1].push == (PushTo("shop_tags", "best", restore=True),)
     assert config.variables == {"large": 250, "at_risk_days": 90}
 
 
@@ -171,23 +172,30 @@ WRONG = {
     ),
     "pin without a reason": (
         PIN + 'customer = "shop:1"\nmember = true\n',
-        '[segments.vip.pins] key "reason" is missing',
+        '[segments.vip.pins, number 1] key "reason" is missing',
+    ),
+    "misspelt reason of a second pin": (
+        PIN
+        + 'customer = "shop:1"\nmember = true\nreason = "x"\n'
+        + '[[segments.vip.pins]]\ncustomer = "shop:2"\nmember = true\nreson = "y"\n',
+        '[segments.vip.pins, number 2] has no key "reson"; did you mean "reason"?',
     ),
     "pin to nothing": (
         PIN + 'customer = "shop:1"\nreason = "staff"\n',
-        '[segments.vip.pins] key "member" is missing',
+        '[segments.vip.pins, number 1] key "member" is missing',
     ),
     "pin until a text": (
         PIN + 'customer = "shop:1"\nmember = true\nreason = "staff"\nuntil = "soon"\n',
-        '[segments.vip.pins] key "until" must be a day such as 2026-12-31',
+        '[segments.vip.pins, number 1] key "until" must be a day such as 2026-12-31',
     ),
     "pin until the end of time": (
         PIN + 'customer = "shop:1"\nmember = true\nreason = "staff"\nuntil = 9999-12-31\n',
-        '[segments.vip.pins] key "until": 9999-12-31 lies outside of the years 1900 to 2199',
+        '[segments.vip.pins, number 1] key "until": 9999-12-31 '
+        "lies outside of the years 1900 to 2199",
     ),
     "pin that is neither in nor out": (
         PIN + 'customer = "shop:1"\nmember = "yes"\nreason = "staff"\n',
-        '[segments.vip.pins] key "member" must be true or false',
+        '[segments.vip.pins, number 1] key "member" must be true or false',
     ),
     "pins that are no list": (
         VIP + 'pins = "shop:1"\n',
@@ -197,7 +205,7 @@ WRONG = {
         PIN
         + 'customer = "shop:1"\nmember = true\nreason = "x"\n'
         + '[[segments.vip.pins]]\ncustomer = "shop:1"\nmember = false\nreason = "y"\n',
-        '[segments.vip.pins] has "shop:1" twice',
+        '[segments.vip.pins, number 2] key "customer": "shop:1" is pinned already',
     ),
     "segment that is no table": (
         '[segments]\nvip = "x > 1"\n',
