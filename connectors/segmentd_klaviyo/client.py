@@ -24,6 +24,8 @@ from segmentd_klaviyo.mapping import Problem, Resource, next_query, problems, qu
 from segmentd_klaviyo.settings import ENDPOINT, KlaviyoSettings
 
 MEDIA_TYPE = "application/vnd.api+json"
+PAGE = {"page[size]": "100"}
+"""The largest page of profiles, members, jobs and import errors."""
 # requests per second and per minute, developers.klaviyo.com, "Rate limits, status codes, and
 # errors"; of the two figures published for L (700 and 750) the smaller one
 _XS = ((1, 1.0), (15, 60.0))
@@ -51,6 +53,9 @@ ACCOUNTS = Operation("get_accounts", "GET", "/api/accounts", _XS, "accounts:read
 LISTS = Operation("get_lists", "GET", "/api/lists", _L, "lists:read")
 LIST = Operation("get_list", "GET", "/api/lists/{id}", _L, "lists:read")
 CREATE_LIST = Operation("create_list", "POST", "/api/lists", _M, "lists:write", frozenset({201}))
+MEMBERS = Operation(
+    "get_profiles_for_list", "GET", "/api/lists/{id}/profiles", _L, "lists:read, profiles:read"
+)
 FLOW_TRIGGERS = Operation(
     "get_ids_for_flows_triggered_by_list",
     "GET",

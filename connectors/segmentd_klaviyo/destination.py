@@ -33,8 +33,8 @@ class KlaviyoDestination(Destination):
     """Lists by name, members by e-mail."""
 
     Settings: ClassVar[type[ConnectorSettings]] = KlaviyoSettings
-    # a batch is one import, its polling and ten pages of profile ids
-    capabilities = Capabilities("lists", BATCH, "email", seconds_per_request=8.0)
+    # a batch is one import, its polling, ten pages of members and ten of profile ids
+    capabilities = Capabilities("lists", BATCH, "email", seconds_per_request=9.0)
 
     def __init__(self, settings: ConnectorSettings, runtime: Runtime) -> None:
         own = cast("KlaviyoSettings", settings)
@@ -114,9 +114,15 @@ def _groups(changes: Iterable[Change]) -> Iterator[list[Change]]:
 
 def _targets(group: Iterable[Change], names: Mapping[str, str]) -> dict[str, Target]:
     """Name → list; after a renaming by hand two names may mean the same one."""
+    leaving: dict[str, set[str]] = defaultdict(set)
     fresh: dict[str, set[str]] = defaultdict(set)
-    ids = {change.name: names[change.name] for change in group}
-    return {name: Target(name, list_id, fresh[list_id]) for name, list_id in ids.items()}
+    targets: dict[str, Target] = {}
+    for change in group:
+        list_id = names[change.name]
+        if change.action is Action.REMOVE and change.remote_id:
+            leaving[list_id].add(change.remote_id)
+        targets[change.name] = Target(change.name, list_id, leaving[list_id], fresh[list_id])
+    return targets
 
 
 def _by_name(group: Iterable[Change], action: Action) -> dict[str, list[Change]]:

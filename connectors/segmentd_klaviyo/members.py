@@ -8,12 +8,12 @@ for it).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 from segmentd.sdk import Change, Outcome, Receipt, TransientError
 from segmentd_klaviyo import client as api
-from segmentd_klaviyo.client import Klaviyo, Refused
+from segmentd_klaviyo.client import PAGE, Klaviyo, Refused
 from segmentd_klaviyo.lists import Lists
 from segmentd_klaviyo.mapping import (
     MAX_IDS,
@@ -26,9 +26,9 @@ from segmentd_klaviyo.mapping import (
     import_body,
     import_problem,
     members_body,
-    portions,
     profile_body,
 )
+from segmentd_klaviyo.profiles import Profiles
 from segmentd_klaviyo.settings import KlaviyoSettings
 
 BATCH = 1000
@@ -36,7 +36,6 @@ FEW = 24
 """Below so many rows no import job is worth its polling (developers.klaviyo.com, "Use Klaviyo's
 Bulk Profile Import API": not for a few profiles)."""
 _MOST_SUSPECTS = 10
-_PAGE = {"page[size]": "100"}
 Rows = dict[str, list[Change]]
 """Address or profile id → the changes that ask for it."""
 
@@ -47,9 +46,11 @@ class Target:
 
     name: str
     id: str
-    fresh: set[str] = field(default_factory=set)
-    """Ids of the profiles that this portion has put there: who changed their address is one
-    profile that joins by the new one and leaves by the old one, and has to stay."""
+    leaving: Set[str]
+    """Ids of the profiles that this portion takes off, so they are there by us. Who changed their
+    address is one profile that joins by the new one and leaves by the old one."""
+    fresh: set[str]
+    """Ids of the profiles that this portion has put there: they have to stay."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +68,17 @@ class Members:
     def __init__(self, klaviyo: Klaviyo, lists: Lists, settings: KlaviyoSettings) -> None:
         self._klaviyo = klaviyo
         self._lists = lists
+        self._profiles = Profiles(klaviyo)
         self._poll_every = settings.poll_every.total_seconds()
         self._max_wait = settings.max_wait.total_seconds()
+        self._adopt = settings.adopt_members
 
     def settle(self, list_ids: Set[str]) -> None:
         """Wait for imports into these lists that an earlier run, or somebody else, began.
 
         Jobs end in no stated order: an import that ends after a removal would undo it.
         """
-        query = {"filter": any_of("status", ["queued", "processing"]), **_PAGE}
+        query = {"filter": any_of("status", ["queued", "processing"]), **PAGE}
         for job in list(self._klaviyo.many(api.JOBS, params=query)):
             lists = {record["id"] for record in self._klaviyo.many(api.JOB_LISTS, job["id"])}
             if lists & list_ids:
@@ -89,12 +92,13 @@ class Members:
                 rows.setdefault(email, []).append(change)
             else:
                 yield Receipt(change, Outcome.REJECTED, "no e-mail address that can be sent")
-        if len(rows) < FEW:
-            yield from self._add_one_by_one(target, rows)
-            return
+        put = self._add_one_by_one if len(rows) < FEW else self._import
         emails = list(rows)
         for begin in range(0, len(emails), BATCH):
-            yield from self._import(target, emails[begin : begin + BATCH], rows)
+            part = {email: rows[email] for email in emails[begin : begin + BATCH]}
+            others = set[str]() if self._adopt else self._put_by_others(target, list(part))
+            for receipt in put(target, part):
+                yield replace(receipt, was_there=address(receipt.change.email) in others)
 
     def remove(self, target: Target, changes: Sequence[Change]) -> Iterator[Receipt]:
         """Take people off a list, by profile id.
@@ -108,7 +112,7 @@ class Members:
                 rows.setdefault(change.remote_id, []).append(change)
             else:
                 unknown.setdefault(address(change.email) or "", []).append(change)
-        found = self._resolve([email for email in unknown if email])
+        found = self._profiles.known([email for email in unknown if email])
         for email, asked in unknown.items():
             if email in found:
                 rows.setdefault(found[email], []).extend(asked)
@@ -118,6 +122,15 @@ class Members:
         ids = [one_id for one_id in rows if one_id not in target.fresh]
         for begin in range(0, len(ids), MAX_IDS):
             yield from self._take_off(target, ids[begin : begin + MAX_IDS], rows)
+
+    def _put_by_others(self, target: Target, emails: Sequence[str]) -> Set[str]:
+        """Those of ``emails`` who are on the list, but not by us."""
+        try:
+            found = self._profiles.on_list(target.id, emails)
+        except Refused:
+            self._lists.check(target.name, target.id)
+            raise
+        return {email for email, one_id in found.items() if one_id not in target.leaving}
 
     def _add_one_by_one(self, target: Target, rows: Rows) -> Iterator[Receipt]:
         ids: dict[str, list[Change]] = {}
@@ -142,11 +155,11 @@ class Members:
                 target.fresh.update(sent.rows)
                 yield from _applied(sent.rows, ids)
 
-    def _import(self, target: Target, emails: Sequence[str], rows: Rows) -> Iterator[Receipt]:
+    def _import(self, target: Target, rows: Rows) -> Iterator[Receipt]:
         def post(part: Sequence[str]) -> Resource:
             return self._klaviyo.one(api.IMPORT, json=import_body(target.id, part))
 
-        for sent in self._send(target, emails, post):
+        for sent in self._send(target, list(rows), post):
             if sent.problem:
                 yield from _rejected(rows[sent.rows[0]], sent.problem)
             else:
@@ -160,9 +173,9 @@ class Members:
         failed: dict[str, Problem] = {}
         count = job["attributes"].get("failed_count") or 0
         if count:
-            errors = self._klaviyo.many(api.JOB_ERRORS, job_id, _PAGE)
+            errors = self._klaviyo.many(api.JOB_ERRORS, job_id, PAGE)
             failed = failures([import_problem(error) for error in errors], emails)
-        query = {"fields[profile]": "email", **_PAGE}
+        query = {"fields[profile]": "email", **PAGE}
         ids = {email_of(p): p["id"] for p in self._klaviyo.many(api.JOB_PROFILES, job_id, query)}
         target.fresh.update(ids.values())
         for email in emails:
@@ -188,7 +201,7 @@ class Members:
     ) -> Receipt:
         """Klaviyo does not know the profile id: it was deleted, or merged into another."""
         email = address(change.email)
-        new_id = self._resolve([email]).get(email) if email else None
+        new_id = self._profiles.known([email]).get(email) if email else None
         if new_id is None:
             return Receipt(change, Outcome.GONE, "the profile exists no longer in Klaviyo")
         if new_id in target.fresh:
@@ -209,25 +222,6 @@ class Members:
                     raise
 
         return send
-
-    def _resolve(self, emails: Sequence[str]) -> dict[str, str]:
-        """Address → profile id, of those that Klaviyo knows."""
-        found: dict[str, str] = {}
-        for portion in portions(emails):
-            profiles = self._profiles(portion)
-            found |= {email: one_id for email, one_id in profiles.items() if email in portion}
-            if profiles.keys() - set(portion):
-                # somebody answers to a second address: whose it is shows only one by one
-                for email in [email for email in portion if email not in found]:
-                    for one_id in self._profiles([email]).values():
-                        found[email] = one_id
-        return found
-
-    def _profiles(self, emails: Sequence[str]) -> dict[str, str]:
-        """Primary address → profile id, of the profiles that answer to these addresses."""
-        query = {"filter": any_of("email", emails), "fields[profile]": "email", **_PAGE}
-        profiles = self._klaviyo.many(api.PROFILES, params=query)
-        return {email_of(profile) or "": profile["id"] for profile in profiles}
 
     def _wait_for(self, job_id: str) -> Resource:
         """Look at a job until it is complete; TransientError if it is cancelled, or too slow."""

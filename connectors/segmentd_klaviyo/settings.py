@@ -29,3 +29,6 @@ class KlaviyoSettings(ConnectorSettings):
     """How long to wait for one import job before its rows are left for the next push."""
     fill_flow_lists: bool = False
     """Fill a list for the first time although it triggers flows, that is, mails to its members."""
+    adopt_members: bool = False
+    """Take for ours who was on a list before a push puts them there: they are taken off when they
+    leave the segment. For lists that segmentd filled before its database was lost."""

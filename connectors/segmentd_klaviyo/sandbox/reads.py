@@ -70,7 +70,7 @@ def _list(account: Account, call: Call) -> Answer:
 def _members(account: Account, call: Call) -> list[Resource]:
     members = account.list_record(call.ids["id"]).members
     views = [profile_view(account.profiles[one_id], at) for one_id, at in members.items()]
-    return filtered(call, views)
+    return filtered(call, views, account.aliases)
 
 
 def _list_profiles(account: Account, call: Call) -> Answer:

@@ -192,6 +192,9 @@ class Receipt:
     """The customer's id at the destination, if it has its own."""
     updated_at: datetime | None = None
     """The customer's change time at the shop after this write, if the answer tells."""
+    was_there: bool = False
+    """Of an add to a list: the customer was on it already, so far as the platform can tell. Unless
+    an earlier push had begun to put them there, they are not ours, and never taken off by us."""
 
 
 @dataclass(frozen=True)

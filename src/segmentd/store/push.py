@@ -109,9 +109,7 @@ class PushStore(DifferenceStore):
             if removed and needs == "email":
                 forgotten.append(key)
                 continue
-            # what was read of the customer may still show a tag that is not there any more
-            state = LedgerState.REMOVED if removed else LedgerState.DELIVERED
-            entry = _entry(destination, needs, difference, state, now)
+            entry = _entry(destination, needs, difference, _state(difference, receipt), now)
             remote_id = receipt.remote_id or difference.remote_id
             kept.append({**entry, "remote_id": remote_id, "remote_updated_at": receipt.updated_at})
         with self._database.write(lease) as connection:
@@ -147,6 +145,17 @@ def _entry(
         "last_at": now,
         "detail": None,
     }
+
+
+def _state(difference: Difference, receipt: Receipt) -> LedgerState:
+    """What a change that was carried out makes of an entry."""
+    if receipt.change.action is Action.REMOVE:
+        # what was read of the customer may still show a tag that is not there any more
+        return LedgerState.REMOVED
+    if receipt.was_there and difference.state is None:
+        # nothing had been begun, so somebody else put them there
+        return LedgerState.FOREIGN
+    return LedgerState.DELIVERED
 
 
 def _place(destination: str, key: Values, name: str) -> Values:

@@ -257,6 +257,44 @@ class TestFewAdds:
         assert receipt.remote_id == known
         assert sandbox.account.profiles[known].attributes["first_name"] == "Ada"
 
+    @pytest.mark.parametrize("others", [0, 130])
+    def test_who_was_on_the_list_before_is_told_apart(
+        self,
+        sandbox: KlaviyoSandbox,
+        make: Make,
+        names: dict[str, str],
+        others: int,
+    ) -> None:
+        sandbox.put_member(names["VIP"], "ada@shopper.example")
+        aliased = sandbox.put_member(names["VIP"], "first@shopper.example")
+        sandbox.account.aliases[aliased] = {"second@shopper.example"}
+        sandbox.put_member(names["Lapsed"], "bob@shopper.example")
+        emails = ["bob@shopper.example", "Ada@shopper.example", *people(others)]
+        changes = [add(email) for email in [*emails, "second@shopper.example"]]
+        receipts = list(make().apply(changes, names))
+        there = {receipt.change.email for receipt in receipts if receipt.was_there}
+        assert there == {"Ada@shopper.example", "second@shopper.example"}
+        again = list(make(adopt_members=True).apply(changes, names))
+        assert not any(receipt.was_there for receipt in again)
+
+    def test_an_address_that_cannot_be_asked_for_holds_nothing_up(
+        self,
+        sandbox: KlaviyoSandbox,
+        destination: KlaviyoDestination,
+        names: dict[str, str],
+    ) -> None:
+        sandbox.put_member(names["VIP"], "ada@shopper.example")
+
+        def refuse(request: Request, handle: faults.Handler) -> Response:
+            odd = "odd@" in request.query.get("filter", "")
+            return (invalid_filter() if odd else faults.none())(request, handle)
+
+        sandbox.faults += [refuse] * 6
+        changes = [add("odd@shopper.example"), add("ada@shopper.example")]
+        receipts = list(destination.apply(changes, names))
+        assert outcomes(receipts) == [Outcome.APPLIED] * 2
+        assert [r.change for r in receipts if r.was_there] == [changes[1]]
+
     def test_who_cannot_be_sent_is_rejected_and_the_others_go_on(
         self,
         sandbox: KlaviyoSandbox,
@@ -292,7 +330,7 @@ class TestFewAdds:
         destination: KlaviyoDestination,
         names: dict[str, str],
     ) -> None:
-        sandbox.faults += [faults.none(), conflict()]
+        sandbox.faults += [faults.none(), faults.none(), conflict()]
         (receipt,) = destination.apply([add("ada@shopper.example")], names)
         assert receipt.outcome is Outcome.REJECTED
         assert receipt.detail is not None
@@ -307,6 +345,14 @@ class TestFewAdds:
         del sandbox.account.lists[names["VIP"]]
         with pytest.raises(SafetyStop, match="exists no longer"):
             list(destination.apply([add("ada@shopper.example")], names))
+
+
+def invalid_filter() -> Fault:
+    body = (
+        b'{"errors":[{"id":"1","status":400,"code":"invalid","title":"Invalid input.",'
+        b'"detail":"Invalid email address","source":{"parameter":"filter"},"links":{},"meta":{}}]}'
+    )
+    return faults.status(400, {"content-type": "application/vnd.api+json"}, body)
 
 
 def conflict() -> Fault:
@@ -478,7 +524,7 @@ class TestManyAdds:
                 job.cancelled = True
             return handle(request)
 
-        sandbox.faults += [faults.none(), faults.none(), cancel]
+        sandbox.faults += [*[faults.none()] * 3, cancel]
         with pytest.raises(TransientError, match="cancelled"):
             list(destination.apply([add(email) for email in people(30)], names))
         assert sandbox.members()["VIP"] == set()
@@ -672,6 +718,7 @@ class TestApply:
         changes = [*map(add, emails), remove("old@shopper.example", remote_id=one_id)]
         receipts = list(destination.apply(changes, names))
         assert outcomes(receipts) == [Outcome.APPLIED] * len(changes)
+        assert not any(receipt.was_there for receipt in receipts)
         assert sandbox.members()["VIP"] == set(emails)
 
     def test_who_was_merged_into_a_new_address_stays_on_the_list(
@@ -701,7 +748,8 @@ class TestApply:
             add("ada@shopper.example", "Gold"),
             remove("ada@shopper.example", "VIP", remote_id=one_id),
         ]
-        list(destination.apply(changes, {"VIP": list_id, "Gold": list_id}))
+        receipts = list(destination.apply(changes, {"VIP": list_id, "Gold": list_id}))
+        assert not any(receipt.was_there for receipt in receipts)
         assert sandbox.members()["Gold"] == {"ada@shopper.example"}
 
     def test_adds_of_a_person_end_before_a_removal_begins(
@@ -724,7 +772,7 @@ class TestApply:
         names: dict[str, str],
     ) -> None:
         sandbox.account.job_seconds = 60
-        sandbox.faults += [faults.none(), faults.drop_answer()]
+        sandbox.faults += [faults.none(), faults.none(), faults.drop_answer()]
         emails = people(30)
         list(destination.apply([*map(add, emails), *map(remove, emails)], names))
         assert len(sandbox.account.jobs) == 2
@@ -754,7 +802,7 @@ class TestApply:
         for _ in range(40):
             list(destination.apply([add(email) for email in people(20)], names))
         assert {entry.status for entry in sandbox.log} == {200, 201, 204}
-        assert len(sandbox.log) == 40 * 22
+        assert len(sandbox.log) == 40 * 23
 
     def test_what_the_server_asks_to_wait_is_waited(
         self,
@@ -782,7 +830,7 @@ class TestApply:
             faults.cut_body(10),
         ],
     )
-    @pytest.mark.parametrize("position", range(4))
+    @pytest.mark.parametrize("position", range(5))
     def test_whatever_happens_to_one_request_nothing_is_confirmed_wrongly(
         self,
         sandbox: KlaviyoSandbox,

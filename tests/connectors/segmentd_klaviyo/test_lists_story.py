@@ -11,7 +11,8 @@ import pytest
 from daemons import put
 from segmentd.bootstrap import open_app
 from segmentd.config import load_config
-from segmentd.domain.errors import SafetyStop
+from segmentd.domain.errors import SafetyStop, TransientError
+from segmentd.sdk.testing import faults
 from segmentd.sdk.testing.memory import MemoryShop, registered
 from segmentd_klaviyo.sandbox import API_KEY, KlaviyoSandbox
 
@@ -25,6 +26,7 @@ shop = "first"
 connector = "klaviyo"
 base_url = "{url}"
 api_key_env = "SANDBOX_KLAVIYO_API_KEY"
+{settings}
 [segments.buyers]
 title = "Buyers"
 where = "amount_spent >= 1"
@@ -44,6 +46,7 @@ class Story:
         self, folder: Path, url: str, sandbox: KlaviyoSandbox, enter: Callable[..., object]
     ) -> None:
         self.shop = MemoryShop()
+        self.settings = ""
         self._config = folder / "segmentd.toml"
         self._url = url
         self._sandbox = sandbox
@@ -52,12 +55,17 @@ class Story:
     def sync(self, segment: str | None = None) -> None:
         """One sync with the segment VIP as usual, or with this one instead."""
         vip = VIP.format(spent=100, list="VIP") if segment is None else segment
-        self._config.write_text(CONFIG.format(url=self._url) + vip)
+        config = CONFIG.format(url=self._url, settings=self.settings)
+        self._config.write_text(config + vip)
         app = open_app(load_config(self._config), sleep=self._sandbox.clock.advance)
         try:
             app.sync().check()
         finally:
             app.close()
+
+    def lose_the_database(self) -> None:
+        for path in self._config.parent.glob("segmentd.db*"):
+            path.unlink()
 
 
 @pytest.fixture
@@ -108,3 +116,74 @@ def test_who_leaves_a_list_that_was_deleted_holds_nothing_up(
     put(story.shop, 2, 5_000)
     story.sync(VIP.format(spent=1000, list="VIP"))
     assert sandbox.members() == {"Buyers": {"c1@shopper.example", "c2@shopper.example"}}
+
+
+def test_who_was_put_on_a_list_by_hand_stays_when_they_leave_the_segment(
+    story: Story, sandbox: KlaviyoSandbox
+) -> None:
+    sandbox.put_member(sandbox.put_list("VIP"), "c1@shopper.example")
+    put(story.shop, 1, 20_000)
+    put(story.shop, 2, 20_000)
+    story.sync()
+    assert sandbox.members()["VIP"] == {"c1@shopper.example", "c2@shopper.example"}
+    story.sync(VIP.format(spent=1000, list="VIP"))
+    assert sandbox.members()["VIP"] == {"c1@shopper.example"}
+
+
+def test_who_was_put_on_our_own_list_by_hand_stays_too(
+    story: Story, sandbox: KlaviyoSandbox
+) -> None:
+    put(story.shop, 1, 20_000)
+    story.sync()
+    (vip,) = [one_id for one_id, made in sandbox.account.lists.items() if made.name == "VIP"]
+    sandbox.put_member(vip, "c2@shopper.example")
+    put(story.shop, 2, 20_000)
+    story.sync()
+    story.sync(VIP.format(spent=1000, list="VIP"))
+    assert sandbox.members()["VIP"] == {"c2@shopper.example"}
+
+
+def test_whom_a_push_that_broke_off_put_on_a_list_is_ours(
+    story: Story, sandbox: KlaviyoSandbox
+) -> None:
+    put(story.shop, 1, 20_000)
+    # Klaviyo acts, but no answer to it arrives
+    to_members = faults.when(
+        lambda request: request.path.endswith("/relationships/profiles"), faults.drop_answer()
+    )
+    sandbox.faults[:] = [to_members] * 60
+    with pytest.raises(TransientError):
+        story.sync()
+    assert sandbox.members() == {"Buyers": {"c1@shopper.example"}, "VIP": set()}
+    sandbox.faults.clear()
+    story.sync()
+    story.shop.cancel("1001", story.shop.clock.now())
+    story.sync()
+    assert sandbox.members() == {"Buyers": set(), "VIP": set()}
+
+
+def test_after_the_database_was_lost_members_can_be_taken_for_ours(
+    story: Story, sandbox: KlaviyoSandbox
+) -> None:
+    put(story.shop, 1, 20_000)
+    story.sync()
+    story.lose_the_database()
+    story.settings = "adopt_members = true"
+    story.sync()
+    story.sync(VIP.format(spent=1000, list="VIP"))
+    assert sandbox.members() == {"Buyers": {"c1@shopper.example"}, "VIP": set()}
+
+
+def test_a_list_renamed_in_klaviyo_and_in_the_configuration_stays_ours(
+    story: Story, sandbox: KlaviyoSandbox
+) -> None:
+    put(story.shop, 1, 20_000)
+    put(story.shop, 2, 20_000)
+    story.sync()
+    (record,) = [made for made in sandbox.account.lists.values() if made.name == "VIP"]
+    record.name = "Gold"
+    story.sync(VIP.format(spent=100, list="Gold"))
+    assert len(sandbox.members()["Gold"]) == 2
+    story.shop.cancel("1001", story.shop.clock.now())
+    story.sync(VIP.format(spent=100, list="Gold"))
+    assert sandbox.members()["Gold"] == {"c2@shopper.example"}
