@@ -24,6 +24,7 @@ from segmentd.domain.errors import (
     SegmentdError,
     Stopping,
     TransientError,
+    UndecidedError,
 )
 from segmentd.domain.segments import Segment
 from segmentd.pipeline import pull as pulling
@@ -253,11 +254,15 @@ class App:
 
     def complete(self) -> bool:
         """Whether every source has been read to its end at least once."""
+        return not self.unread()
+
+    def unread(self) -> list[str]:
+        """The sources that have not been read to their end even once."""
         streams = {
             name: [stream.name for stream in plugins.source(connector.connector).streams]
             for name, connector in self.config.sources.items()
         }
-        return self.store.complete(streams)
+        return [name for name, all_ in streams.items() if not self.store.complete({name: all_})]
 
     def source(self, connector: ConnectorConfig, held: Holding | None = None) -> Source:
         """A source, ready to be read under its lease; the caller closes it."""
@@ -336,13 +341,31 @@ class App:
             if to.destination == connector.name
         ]
 
+    def _check_decided(self, wishes: Sequence[Wish]) -> None:
+        """UndecidedError if what is wished is not decided by the configured sources and rules."""
+        if unread := self.unread():
+            raise UndecidedError(
+                f"not read to its end yet: {', '.join(unread)}; nothing is pushed before",
+                hint=f"segmentd pull {' '.join(unread)}",
+            )
+        ruleset = self._ruleset(self.shop())
+        stale = segmenting.stale(self.store.versions(), self.config.segments, ruleset)
+        if waiting := sorted(stale & {wish.segment for wish in wishes}):
+            raise UndecidedError(
+                f"new or edited since segments were last evaluated: {', '.join(waiting)}; "
+                "nothing is pushed before they are",
+                hint="segmentd segment",
+            )
+
     def _plan(self, connector: ConnectorConfig, destination: Destination) -> Plan:
+        wishes = self._wishes(connector)
+        self._check_decided(wishes)
         return pushing.plan(
             connector.name,
             destination.capabilities,
             self.store,
             connector.source,
-            self._wishes(connector),
+            wishes,
             self.config.guard,
         )
 

@@ -16,7 +16,13 @@ import structlog
 
 from segmentd.bootstrap import App
 from segmentd.cli.standings import Standings
-from segmentd.domain.errors import LockedError, SafetyStop, SegmentdError, Stopping
+from segmentd.domain.errors import (
+    LockedError,
+    SafetyStop,
+    SegmentdError,
+    Stopping,
+    UndecidedError,
+)
 from segmentd.pipeline.push import PushSummary
 from segmentd.sdk.contract import Action
 from segmentd.store.waiting import Verified
@@ -160,7 +166,8 @@ class Cycles:
 
     def _deliver(self, facts: dict[str, Any]) -> None:
         if self._segment(facts):
-            self._push(facts)
+            if not facts["insufficient_data"]:
+                self._push(facts)
             self._count()
 
     def _segment(self, facts: dict[str, Any]) -> bool:
@@ -223,6 +230,10 @@ class Cycles:
             self.standings.succeeded(name)
             _add_up(facts, summary)
         for error in outcome.failed.values():
+            if isinstance(error, UndecidedError):
+                # the configuration is another one since the pass: no fault, and the next one mends
+                facts.setdefault("undecided", []).append(name)
+                continue
             if isinstance(error, SafetyStop):
                 self._count_held(name)
             if isinstance(error, LockedError):

@@ -18,6 +18,7 @@ from segmentd.domain.errors import (
     SegmentdError,
     Stopping,
     TransientError,
+    UndecidedError,
 )
 
 
@@ -37,7 +38,7 @@ class Exit(IntEnum):
     TEMPORARY = 5
     """A platform or the network failed for now: try later."""
     HELD = 6
-    """A guard held a change back: a person must confirm."""
+    """A change was held back: a person must confirm, or another command comes first."""
     LOCKED = 7
     """Another process holds the store, the source or the destination."""
     SCHEMA = 8
@@ -56,6 +57,7 @@ _CODES = {
     TransientError: Exit.TEMPORARY,
     RejectedError: Exit.PARTIAL,
     SafetyStop: Exit.HELD,
+    UndecidedError: Exit.HELD,
     LockedError: Exit.LOCKED,
     SchemaError: Exit.SCHEMA,
     Stopping: Exit.INTERRUPTED,

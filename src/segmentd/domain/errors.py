@@ -7,6 +7,7 @@ SegmentdError
 ├── TransientError   try later, not before ``retry_after`` seconds
 ├── RejectedError    this one row: record it, go on
 ├── SafetyStop       a person must confirm
+├── UndecidedError   read or segment first
 ├── LockedError      another process holds what we need
 ├── Stopping         the process was asked to end
 └── SchemaError      the database is older or newer than this program
@@ -61,6 +62,11 @@ class RejectedError(SegmentdError):
 
 class SafetyStop(SegmentdError):  # noqa: N818 - the word of the architecture
     """A guard stopped a change that looks like a mistake; ``hint`` names the confirming command."""
+
+
+class UndecidedError(SegmentdError):
+    """The memberships are not by what is configured now; ``hint`` names the command that comes
+    first."""
 
 
 class LockedError(SegmentdError):

@@ -83,7 +83,7 @@ def segment(
         return SegmentSummary(0, 0, 0, full=False, insufficient_data=True)
     found = store.known(ruleset.customers)
     ruleset = ruleset.pinning(found)
-    segments = [replace(s, terms=ruleset.terms(s.key)) for s in segments]
+    segments = worded(segments, ruleset)
     changed = edited(store.versions(), segments)
     passing = _Passing(store, lease, ruleset, now, progress, store.pending(now), store.thresholds())
     unfitted = outdated(ruleset, passing.stored, store.fitted_at(), now)
@@ -144,6 +144,19 @@ def edited(stored: Mapping[str, str], segments: Sequence[Segment]) -> frozenset[
     current = {s.key: s.version for s in segments}
     changed = {key for key, version in current.items() if stored.get(key) != version}
     return frozenset(changed | (stored.keys() - current.keys()))
+
+
+def stale(
+    stored: Mapping[str, str], segments: Sequence[Segment], ruleset: Ruleset
+) -> frozenset[str]:
+    """The segments whose memberships may be others after a pass by these rules, ``segments``
+    compiled: they, or what they depend on, are new or edited."""
+    return ruleset.affected(edited(stored, worded(segments, ruleset)))
+
+
+def worded(segments: Sequence[Segment], ruleset: Ruleset) -> list[Segment]:
+    """The segments with their terms, by which their versions differ."""
+    return [replace(s, terms=ruleset.terms(s.key)) for s in segments]
 
 
 def _unknown(segments: Sequence[Segment], found: Mapping[str, object]) -> Iterator[str]:

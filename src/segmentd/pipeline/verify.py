@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Protocol, TypeVar
@@ -23,7 +23,7 @@ from segmentd.domain.errors import ConfigError
 from segmentd.domain.ledger import Difference, Step, decide
 from segmentd.domain.segments import Segment
 from segmentd.pipeline.ports import FactsPort, Wish
-from segmentd.pipeline.segment import RANGE, chunks, each_range, edited
+from segmentd.pipeline.segment import RANGE, chunks, each_range, edited, worded
 from segmentd.pipeline.verification import Differing, Entry, Held, Moved, Verification, Waiting
 from segmentd.segmenter.comparing import (
     Found,
@@ -168,8 +168,7 @@ class _Auditing:
     def leave_out(self, segments: Sequence[Segment]) -> None:
         """Go on with the segments that the next pass will decide as the last one did."""
         ruleset = self.ruleset
-        segments = [replace(s, terms=ruleset.terms(s.key)) for s in segments]
-        changed = edited(self.store.versions(), segments)
+        changed = edited(self.store.versions(), worded(segments, ruleset))
         affected = ruleset.affected(changed)
         self.found.edited = sorted(changed)
         self.skipped = affected | changed

@@ -19,6 +19,7 @@ from segmentd.cli.cycles import Cycles
 from segmentd.cli.standings import Standing
 from segmentd.config import load_config
 from segmentd.domain.errors import Stopping
+from segmentd.pipeline.segment import SegmentSummary
 from segmentd.sdk.testing.faults import status
 from segmentd.sdk.testing.memory import MemoryLists, MemoryShop, registered
 from segmentd.web.metrics import Metrics
@@ -180,6 +181,52 @@ def test_paused_nothing_is_pushed(bench: Bench) -> None:
         bench.cycles.source("shop")
     assert lines[-1]["paused"] is True
     assert bench.shop.writes() + bench.lists.writes() == 0
+
+
+def test_while_a_source_is_read_for_the_first_time_nothing_is_pushed_and_nothing_fails(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.cycles.source("shop")
+    third = MemoryShop()
+    strict = SPENDER.replace(">= 100", ">= 300").replace("Big spender", "Best")
+    path = tmp_path / "segmentd.toml"
+    path.write_text(CONFIG + '[sources.third]\nconnector = "memory"\nshop = "third"\n' + strict)
+    with registered("third", third):
+        bench.cycles.restart(replace(bench.app, config=load_config(path)))
+        with capture_logs() as lines:
+            bench.cycles.source("shop")
+            bench.cycles.due()
+        assert [line["event"] for line in lines] == ["cycle", "cycle"]
+        assert all(line["insufficient_data"] for line in lines)
+        assert bench.states() == {"shop": "ok", "tags": "ok", "lists": "ok"}
+        assert set(bench.lists.members()) == {"Big spender"}
+        bench.cycles.source("third")
+    assert bench.lists.members() == {"Big spender": set()}
+
+
+def test_a_configuration_that_is_read_anew_between_pass_and_push_is_decided_by_first(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "segmentd.toml"
+    path.write_text(CONFIG + SPENDER.replace(">= 100", ">= 300"))
+    strict = replace(bench.app, config=load_config(path))
+    segment = App.segment
+
+    def reloaded_after(app: App) -> SegmentSummary:
+        done = segment(app)
+        monkeypatch.setattr(App, "segment", segment)
+        bench.cycles.restart(strict)
+        return done
+
+    monkeypatch.setattr(App, "segment", reloaded_after)
+    with capture_logs() as lines:
+        bench.cycles.source("shop")
+    assert [(line["event"], line["undecided"]) for line in lines] == [("cycle", ["tags", "lists"])]
+    assert bench.states() == {"shop": "ok", "tags": "waiting", "lists": "waiting"}
+    put(bench.shop, 4, 50_000)
+    bench.cycles.source("shop")
+    assert bench.lists.members() == {"Big spender": {"c4@shopper.example"}}
+    assert bench.states() == {"shop": "ok", "tags": "ok", "lists": "ok"}
 
 
 def test_a_stop_between_pull_and_push_ends_the_cycle(bench: Bench) -> None:

@@ -119,6 +119,7 @@ def raising(error: BaseException) -> Callable[[], NoReturn]:
         (errors.AuthError("x"), 4),
         (errors.TransientError("x"), 5),
         (errors.SafetyStop("x"), 6),
+        (errors.UndecidedError("x"), 6),
         (errors.LockedError("x"), 7),
         (errors.SchemaError("x"), 8),
         (errors.Stopping("x"), 130),

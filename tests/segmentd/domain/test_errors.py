@@ -12,12 +12,22 @@ from segmentd.domain.errors import (
     SchemaError,
     SegmentdError,
     TransientError,
+    UndecidedError,
 )
 
 
 @pytest.mark.parametrize(
     "kind",
-    [AuthError, ConfigError, LockedError, RejectedError, SafetyStop, SchemaError, TransientError],
+    [
+        AuthError,
+        ConfigError,
+        LockedError,
+        RejectedError,
+        SafetyStop,
+        SchemaError,
+        TransientError,
+        UndecidedError,
+    ],
 )
 def test_every_error_is_a_sentence_with_an_optional_hint(kind: type[SegmentdError]) -> None:
     error = kind("it is so", hint="segmentd check")
