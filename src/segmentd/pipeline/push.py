@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby, islice
 
 from segmentd.domain.identity import tag_key
 from segmentd.domain.ledger import (
@@ -28,9 +29,11 @@ from segmentd.sdk.contract import Action, Capabilities, Change, Destination, Out
 Progress = Callable[[int, int], None]
 """Called with the changes confirmed so far and the number planned."""
 
+Planned = tuple[Difference, Change]
+
 NOTED_AT_ONCE = 10_000
-"""Ledger entries in one transaction: a first push of a million would keep the database for a
-minute, and hold a gigabyte of rows."""
+"""Ledger entries in one transaction: to note at once that a million customers have a tag already
+would keep the database for a minute, and hold a gigabyte of rows."""
 
 _ACTIONS = {Step.ADD: Action.ADD, Step.REMOVE: Action.REMOVE}
 _NOTES = {
@@ -45,7 +48,7 @@ class Plan:
     """What the next push of one destination would do."""
 
     destination: str
-    changes: list[tuple[Difference, Change]] = field(default_factory=list)
+    changes: list[Planned] = field(default_factory=list)
     notes: list[tuple[Difference, LedgerState | None]] = field(default_factory=list)
     """Ledger entries to set without any request."""
     held: Sequence[str] = ()
@@ -128,26 +131,24 @@ def push(
     if not made.changes:
         return summary
     names = _prepare(made, destination, store, lease)
-    # noted ahead: after a crash, what is found at the shop must not be taken for the merchant's
-    # own, nor what is missing there for something that a person took off
-    noting([(difference, LedgerState.PENDING) for difference, _ in made.changes])
-    differences = {change: difference for difference, change in made.changes}
-    receipts: list[tuple[Difference, Receipt]] = []
     done = 0
-    try:
-        for receipt in destination.apply(list(differences), names):
-            receipts.append((differences[receipt.change], receipt))
-            _count(summary, receipt)
-            if len(receipts) >= destination.capabilities.batch_size:
-                done += len(receipts)
+    for portion in _portions(made.changes, destination.capabilities):
+        # noted ahead: after a crash, what is found at the shop must not be taken for the merchant's
+        # own, nor what is missing there for something that a person took off; and not further
+        # ahead, as what staff put there before it is sent would be taken for ours
+        noting([(difference, LedgerState.PENDING) for difference, _ in portion])
+        differences = {change: difference for difference, change in portion}
+        receipts: list[tuple[Difference, Receipt]] = []
+        try:
+            for receipt in destination.apply(list(differences), names):
+                receipts.append((differences[receipt.change], receipt))
+                _count(summary, receipt)
+        finally:
+            # whatever was confirmed before an error is kept
+            if receipts:
                 store.record(lease, made.destination, needs, receipts, now)
-                receipts = []
-                progress(done, len(differences))
-    finally:
-        # whatever was confirmed before an error is kept
-        if receipts:
-            store.record(lease, made.destination, needs, receipts, now)
-            progress(done + len(receipts), len(differences))
+                done += len(receipts)
+                progress(done, len(made.changes))
     return summary
 
 
@@ -165,6 +166,23 @@ class _Noting:
         for start in range(0, len(entries), NOTED_AT_ONCE):
             part = entries[start : start + NOTED_AT_ONCE]
             self.store.note(self.lease, self.destination, self.needs, part, self.now)
+
+
+def _portions(
+    changes: Sequence[Planned], capabilities: Capabilities
+) -> Iterator[Sequence[Planned]]:
+    """About one request each: all tags of some customers, or some members of one list after the
+    other, who are put on lists before any is taken off."""
+    tags = capabilities.kind == "tags"
+
+    def place(planned: Planned) -> tuple[str, ...]:
+        difference, change = planned
+        who = str(difference.target.key(capabilities.needs))
+        return (who,) if tags else (change.action, tag_key(change.name), who)
+
+    places = groupby(sorted(changes, key=place), place)
+    while portion := [each for _, at in islice(places, capabilities.batch_size) for each in at]:
+        yield portion
 
 
 def _change(action: Action, difference: Difference) -> Change:

@@ -250,6 +250,8 @@ class Destination(abc.ABC):
     def apply(self, changes: Iterable[Change], names: Mapping[str, str]) -> Iterator[Receipt]:
         """Carry out ``changes``; yield each receipt as soon as the platform has confirmed it.
 
+        The core calls it for one portion after the other: all changes of ``batch_size`` customers
+        where names are tags, ``batch_size`` changes where they are lists, adds before removals.
         ``names`` is what ``prepare`` returned, now or earlier; who is to be taken off a name that
         is gone remotely is off it (APPLIED). Stopping the iteration early, or TransientError,
         leaves the changes without a receipt undone or unknown; they will be asked again.

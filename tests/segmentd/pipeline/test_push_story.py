@@ -167,6 +167,22 @@ def test_our_own_tag_is_not_taken_for_a_merchants_after_an_unnoted_success(story
     assert story.tagged() == set()
 
 
+def test_what_staff_tag_before_a_refused_push_goes_through_stays_theirs(story: Story) -> None:
+    story.app.pull().check()
+    story.app.segment()
+    story.shop.faults = [faults.status(403)]
+    with pytest.raises(AuthError):
+        story.app.push().check()
+    assert story.app.store.delivered("tags") == {"Buyer": 5}
+    story.clock.advance(60)
+    story.shop.set_tags("5", ["Buyer"])
+    story.sync()
+    assert len(story.tagged()) == 20
+    story.configure(rule="amount_spent >= 60")
+    story.sync()
+    assert story.tagged() == {str(number) for number in range(5, 21)}
+
+
 def test_a_refused_key_stops_the_destination_only(story: Story) -> None:
     story.app.pull().check()
     story.app.segment()
