@@ -15,9 +15,11 @@ from segmentd_woocommerce.records import RecordList
 from segmentd_woocommerce.walk import Walk
 
 _SECOND = timedelta(seconds=1)
-_ZONE_SHIFT = timedelta(hours=2)
+_ZONE_SHIFT = timedelta(hours=27)
 """Orders kept as posts, and products, are sorted by local time: where clocks are set back, rows of
-an hour come mixed. Rows so much older than the last one are surely behind us."""
+an hour come mixed, and of up to 26 hours where a shop that stood at UTC+14 is told that it stands
+at UTC-12. Rows so much older than the last one are surely behind us; the younger ones that were
+read are kept in mind, at less than 200 bytes each."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
 """For a row that shows no time: WordPress keeps 0000-00-00 for what was inserted as a draft, and
 compares it as before everything. The list does not show it any more once it has a lower bound."""
@@ -134,16 +136,17 @@ class Changes:
         return stamp
 
     def _advance(self, since: datetime) -> None:
-        """Let the list begin later; offsets count from there."""
-        if self._since is not None and since <= self._since:
+        """Let the list begin later; offsets count from there.
+
+        Not before all unknown rows can go at once: nobody could tell how many of them had gone.
+        """
+        if since <= (self._since or _NEVER) or since <= self._unknown_until:
             return
         behind = [id_ for id_, stamp in self._seen.items() if stamp < since]
         for id_ in behind:
             del self._seen[id_]
-        passed = len(behind)
-        if self._unknown_until < since:
-            passed += self._unknown
-            self._unknown = 0
+        passed = len(behind) + self._unknown
+        self._unknown = 0
         self._begin_at(since)
         self._walk.head = None
         self._walk.offset = max(0, self._walk.offset - passed)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 import pytest
 
@@ -15,6 +16,7 @@ from segmentd_woocommerce.client import WooClient
 from segmentd_woocommerce.pages import Row
 from segmentd_woocommerce.paging import Changes, Place, Sweep, SweepPlace, place_of
 from segmentd_woocommerce.sandbox import WooCommerceSandbox
+from segmentd_woocommerce.sandbox.store import OrderRow
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 NewOrder = Callable[..., Order]
@@ -48,13 +50,13 @@ def test_the_list_shrinks_as_it_is_read(
 ) -> None:
     """Else the last page of a long list would be counted and sorted over the whole of it."""
     for number in range(1, 61):
-        store(number, 3600 * number)
+        store(number, 10 * 3600 * number)
     ids = [row["id"] for rows, _ in changes(client(per_page=10)) for row in rows]
     assert ids == list(range(1, 61))
     offsets = [int(entry.request.query.get("offset", 0)) for entry in sandbox.log]
     assert max(offsets) < 13
     assert "modified_after" not in sandbox.log[0].request.query
-    assert sandbox.log[-1].request.query["modified_after"] > "2026-11-02"
+    assert sandbox.log[-1].request.query["modified_after"] > "2026-11-20"
 
 
 @pytest.mark.parametrize("per_page", [1, 3, 50])
@@ -148,24 +150,68 @@ def test_goes_on_from_places_of_the_first_version(
     assert len(ids) <= len(unread) + len(place.ids)
 
 
+def sort_by_local_time(
+    sandbox: WooCommerceSandbox, monkeypatch: pytest.MonkeyPatch, zone_at: Callable[..., tzinfo]
+) -> None:
+    """As orders kept as posts; each row has the zone that the shop had when it was changed."""
+
+    def local(row: OrderRow) -> datetime:
+        moment = row.modified or START
+        return moment.astimezone(zone_at(moment)).replace(tzinfo=None)
+
+    rows = sorted(sandbox.store.orders.rows.values(), key=local)
+    assert [row.id for row in rows] != sorted(sandbox.store.orders.rows)
+    monkeypatch.setattr(sandbox.store.orders, "in_order", lambda *_: rows)
+
+
 def test_a_list_sorted_by_local_time(
     sandbox: WooCommerceSandbox,
     client: Make,
     store: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Orders kept as posts, on the night when clocks are set back (05:00 to 07:00 GMT)."""
+    """On the night when clocks are set back (05:00 to 07:00 GMT)."""
     for number in range(1, 41):
         store(number, 4 * 3600 + 360 * number)
-    zone = sandbox.store.zone
-    rows = sorted(
-        sandbox.store.orders.rows.values(),
-        key=lambda row: (row.modified or START).astimezone(zone).replace(tzinfo=None),
-    )
-    assert [row.id for row in rows] != list(range(1, 41))
-    monkeypatch.setattr(sandbox.store.orders, "in_order", lambda *_: rows)
+    sort_by_local_time(sandbox, monkeypatch, lambda _: sandbox.store.zone)
     ids = [row["id"] for part, _ in changes(client(per_page=3)) for row in part]
     assert sorted(set(ids)) == list(range(1, 41))
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, -5), (0, -8), (14, -12)])
+@pytest.mark.parametrize("stop", [3, 13, 15, 99])
+def test_a_shop_that_was_given_another_time_zone(
+    sandbox: WooCommerceSandbox,
+    client: Make,
+    store: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    before: int,
+    after: int,
+    stop: int,
+) -> None:
+    """A fresh WordPress stands at UTC; the owner finds the setting after the first sales."""
+    for number in range(1, 201):
+        store(number, 3600 * number)
+    switch = START + timedelta(hours=100)
+    zones = timezone(timedelta(hours=before)), timezone(timedelta(hours=after))
+    sort_by_local_time(sandbox, monkeypatch, lambda moment: zones[moment >= switch])
+    made = client(per_page=7)
+    begun = list(itertools.islice(changes(made), stop))
+    pages = begun + list(changes(made, None, begun[-1][1]))
+    assert {row["id"] for rows, _ in pages for row in rows} == set(range(1, 201))
+
+
+@pytest.mark.parametrize("stop", [3, 10, 20])
+def test_going_on_asks_for_no_page_twice(
+    sandbox: WooCommerceSandbox, client: Make, store: Callable[..., None], stop: int
+) -> None:
+    for number in range(1, 301):
+        store(number, 1200 * number)
+    made = client(per_page=10)
+    pages = list(changes(made))
+    whole = len(sandbox.log)
+    list(changes(made, None, pages[stop - 1][1]))
+    assert len(sandbox.log) - whole <= whole - stop
 
 
 def test_an_ignored_filter_is_noticed(
