@@ -124,6 +124,10 @@ class Cycles:
         """Go on with another configuration; what was stopped is tried again."""
         self.app = app
         self.standings.restart(app.config)
+        self.metrics.keep_only(
+            app.config.sources.keys() | app.config.destinations.keys(),
+            {segment.key for segment in app.config.segments},
+        )
         self.owe()
 
     @contextmanager

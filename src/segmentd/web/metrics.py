@@ -6,7 +6,7 @@ Labels are names of the configuration and fixed words, never anything about a cu
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import astuple, replace
 from datetime import UTC, datetime
 
@@ -125,6 +125,12 @@ class Metrics:
         """The size of a segment."""
         self._members.labels(segment).set(count)
 
+    def keep_only(self, connectors: Collection[str], segments: Collection[str]) -> None:
+        """Forget how things stand with what is configured no more; what was counted stays."""
+        for gauge in (self._last_success, self._held, self._lag):
+            _keep_only(gauge, connectors)
+        _keep_only(self._members, segments)
+
     def lock_epoch(self, epoch: int) -> None:
         """The epoch of the daemon's own lease."""
         self._epoch.set(epoch)
@@ -143,3 +149,12 @@ class Metrics:
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"segmentd_{name}", text, labels, registry=self._registry)
+
+
+def _keep_only(gauge: Gauge, names: Collection[str]) -> None:
+    """Remove the series whose first label is none of ``names``."""
+    for metric in gauge.collect():
+        for sample in metric.samples:
+            name, *others = sample.labels.values()
+            if name not in names:
+                gauge.remove(name, *others)

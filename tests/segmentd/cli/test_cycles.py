@@ -158,6 +158,34 @@ def test_a_connector_that_is_configured_no_more_is_forgotten(bench: Bench) -> No
     assert "old" not in bench.cycles.standings.all
 
 
+def test_figures_of_what_is_configured_no_more_are_forgotten(bench: Bench) -> None:
+    gone = (
+        'segmentd_cursor_lag_seconds{connector="shop",stream="orders"}',
+        'segmentd_last_success_timestamp_seconds{connector="shop"}',
+        'segmentd_held_removals{connector="tags"}',
+        'segmentd_members{segment="spender"}',
+    )
+    kept = (
+        'segmentd_cursor_lag_seconds{connector="other",stream="orders"}',
+        'segmentd_last_success_timestamp_seconds{connector="lists"}',
+        'segmentd_held_removals{connector="lists"}',
+        'segmentd_records_total{connector="tags",result="added"}',
+    )
+    bench.cycles.source("shop")
+    bench.cycles.source("other")
+    assert all(bench.metric(series) is not None for series in (*gone, *kept))
+    config = bench.app.config
+    smaller = replace(
+        config,
+        sources={"other": config.sources["other"]},
+        destinations={"lists": config.destinations["lists"]},
+        segments=(),
+    )
+    bench.cycles.restart(replace(bench.app, config=smaller))
+    assert [bench.metric(series) for series in gone] == [None] * len(gone)
+    assert all(bench.metric(series) is not None for series in kept)
+
+
 def test_a_held_plan_is_visible_and_the_rest_goes_on(bench: Bench) -> None:
     for number in range(10, 40):
         put(bench.shop, number, 20_000)
