@@ -187,8 +187,8 @@ class App:
 
     def push(self, names: Sequence[str] = (), confirm: Sequence[str] = ()) -> Outcome[PushSummary]:
         """Bring destinations to the memberships; ``confirm`` holds ids of plans a person saw."""
-        if self.config.paused:
-            raise SafetyStop(f"nothing was pushed: {self.config.path} says paused = true")
+        if (why := self.paused()) is not None:
+            raise SafetyStop(why, hint="set paused = false, then: segmentd push")
         outcome: Outcome[PushSummary] = Outcome()
         for connector in _chosen(self.config.destinations, names, "destination"):
             try:
@@ -208,6 +208,11 @@ class App:
         pulled = self.pull(names)
         segmented = self.segment()
         return SyncSummary(pulled, segmented, Outcome() if self.config.paused else self.push())
+
+    def paused(self) -> str | None:
+        """Why nothing is pushed, where the configuration wants it so."""
+        text = f"nothing is pushed: {self.config.path} says paused = true"
+        return text if self.config.paused else None
 
     # questions -------------------------------------------------------------------------------
 

@@ -236,3 +236,18 @@ def test_sync_tells_like_push_that_changes_were_refused(hour: Hour) -> None:
     assert "shop_tags: 24 added, 0 removed, 2 rejected" in hour.type("sync", code=3)
     # they are refused for good, and not tried again
     hour.type("sync")
+
+
+def test_while_it_is_paused_everyone_who_waits_for_a_push_is_told(hour: Hour) -> None:
+    running = hour.config.read_text()
+    hour.config.write_text("paused = true\n" + running)
+    told = f"nothing is pushed: {hour.config} says paused = true"
+    assert hour.type("sync").splitlines()[-1] == told
+    assert hour.type("plan").splitlines()[0] == told
+    hour.type("push", code=6)
+    assert hour.errors == f"segmentd: {told}\ntry: set paused = false, then: segmentd push\n"
+    assert hour.shop.writes() + hour.lists.writes() == 0
+    hour.config.write_text(running)
+    assert "nothing is pushed" not in hour.type("plan")
+    hour.type("push")
+    assert tagged(hour, "Big spender") == SPENDERS

@@ -79,6 +79,7 @@ def sync(
     lines = [
         *report.pulled_lines(done.pulled),
         *report.segmented_lines(done.segmented),
+        *report.paused_lines(app),
         *report.pushed_lines(done.pushed),
     ]
     _show(values, lines, as_json=as_json)

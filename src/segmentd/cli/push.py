@@ -6,7 +6,7 @@ from datetime import datetime
 
 import click
 
-from segmentd.bootstrap import Outcome
+from segmentd.bootstrap import App, Outcome
 from segmentd.cli import report
 from segmentd.cli.common import Invocation, echo_json, json_option, now_option, pass_invocation
 from segmentd.cli.exits import Exit
@@ -34,7 +34,7 @@ def plan(
     """Show what a push (to all, or the named DESTINATIONS) would do; sends nothing."""
     with session(invocation, now, quiet=as_json) as app:
         outcome = app.plan(destinations)
-    _show_plan(outcome, as_json=as_json)
+    _show_plan(app, outcome, as_json=as_json)
     finish(outcome.failed)
     return _detailed(outcome.done) if detailed_exitcode else Exit.OK
 
@@ -58,7 +58,7 @@ def push(
     with session(invocation, now, quiet=as_json) as app:
         if dry_run:
             planned = app.plan(destinations)
-            _show_plan(planned, as_json=as_json)
+            _show_plan(app, planned, as_json=as_json)
             finish(planned.failed)
             return Exit.OK
         outcome = app.push(destinations, confirm)
@@ -70,11 +70,11 @@ def push(
     return Exit.PARTIAL if report.refused(outcome) else Exit.OK
 
 
-def _show_plan(outcome: Outcome[Plan], *, as_json: bool) -> None:
+def _show_plan(app: App, outcome: Outcome[Plan], *, as_json: bool) -> None:
     if as_json:
         echo_json(report.plan_values(outcome))
     else:
-        click.echo("\n".join(report.plan_lines(outcome)))
+        click.echo("\n".join([*report.paused_lines(app), *report.plan_lines(outcome)]))
 
 
 def _detailed(plans: list[Plan]) -> int:

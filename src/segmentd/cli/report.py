@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from segmentd.bootstrap import Outcome
+from segmentd.bootstrap import App, Outcome
 from segmentd.domain.cursor import BACKFILL
 from segmentd.domain.errors import SegmentdError
 from segmentd.pipeline.pull import PullSummary
@@ -86,6 +86,12 @@ def segmented_values(summary: SegmentSummary) -> dict[str, Any]:
         "insufficient_data": summary.insufficient_data,
         "warnings": list(summary.warnings),
     }
+
+
+def paused_lines(app: App) -> list[str]:
+    """One line if nothing is pushed because the configuration wants it so."""
+    why = app.paused()
+    return [] if why is None else [why]
 
 
 def pushed_lines(outcome: Outcome[PushSummary]) -> list[str]:
