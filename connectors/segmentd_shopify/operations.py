@@ -162,21 +162,6 @@ COUNTS = {
     for stream in ("customers", "orders", "products")
 }
 
-READS = (
-    IDENTIFY,
-    customers(),
-    ORDERS,
-    ORDER_LINES,
-    ORDERS_BY_ID,
-    PRODUCTS,
-    PRODUCTS_BY_ID,
-    EXIST,
-    BULK_STATE,
-    BULK_LIST,
-    *COUNTS.values(),
-)
-"""Every reading operation; ``BULK_RUN`` starts a job, ``tag_mutation`` makes the writing one."""
-
 
 def tag_mutation(roots: Sequence[str]) -> str:
     """One request for several mutations: alias ``m<n>`` is ``roots[n]`` on ``$id<n>, $tags<n>``.

@@ -81,7 +81,6 @@ class PushSummary:
     added: int = 0
     removed: int = 0
     rejected: int = 0
-    noted: int = 0
 
 
 def plan(
@@ -124,7 +123,7 @@ def push(
     if made.held and not confirmed:
         removals = made.count(Action.REMOVE).total()
         raise stop_for(made.held, made.destination, removals, made.id)
-    summary = PushSummary(made.destination, noted=len(made.notes))
+    summary = PushSummary(made.destination)
     needs = destination.capabilities.needs
     noting = _Noting(store, lease, made.destination, needs, now)
     noting(made.notes)

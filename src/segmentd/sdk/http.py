@@ -134,13 +134,12 @@ class HttpClient:
         cost: float = 1.0,
         retry: bool = True,
         classify: Classify | None = None,
-        expect_json: bool = True,
     ) -> HttpResponse:
         """The answer to a request, once ``classify`` finds nothing wrong with it.
 
         ``write``: it changes the remote side (for the meter). ``cost``: for the pacer. ``retry``
-        False: for a write that must not be made twice. ``expect_json``: an answer 200 or 201 that
-        is no JSON is a failure for now, and tried again; a 202, 204 … may be empty.
+        False: for a write that must not be made twice. An answer 200 or 201 that is no JSON is a
+        failure for now, and tried again; a 202, 204 … may be empty.
         Raises what ``classify`` raises; TransientError if the network fails after all tries;
         ConfigError if certificate or address cannot be trusted.
         """
@@ -163,7 +162,7 @@ class HttpClient:
             self._runtime.meter.writes += write
             response = self._exchange(outgoing)
             (classify or self._classify)(response)
-            if expect_json and response.status in {200, 201} and outgoing.method != "HEAD":
+            if response.status in {200, 201} and outgoing.method != "HEAD":
                 response.json()
             return response
 

@@ -99,18 +99,6 @@ MEMBERSHIP_COLUMNS = (
     "left_at",  # float64 instant, NaN while a member
     "lapsing_at",  # float64 instant: a member only by grace since then
 )
-MEMBER_COLUMNS = (
-    "profile_id",  # int64
-    "segment",
-    "lapsing_at",  # float64 instant: a member only by grace since then
-)
-VALUE_COLUMNS = (
-    "profile_id",  # int64
-    "name",  # of the subject, or of the cut of a limited segment
-    "value",  # float64
-    "orders",  # float64
-    "last_order_at",  # float64 instant, minus infinity for who never ordered
-)
 
 RARE: Mapping[str, frozenset[str]] = {
     "profiles": frozenset(PROFILE_COLUMNS) - {"profile_id", "created_at"},
@@ -136,7 +124,9 @@ class Frames:
     time that a profile was a member. The columns of ``RARE`` may be missing.
 
     ``members`` and ``values`` are what the pass before stored, read only to be compared with; of
-    who is gone since, too.
+    who is gone since, too. Their columns: ``profile_id, segment, lapsing_at`` (a member only by
+    grace since then) and ``profile_id, name`` (of the subject, or of the cut of a limited segment),
+    ``value, orders, last_order_at`` (minus infinity for who never ordered).
     """
 
     profiles: pd.DataFrame

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import orjson
 import structlog
@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from segmentd.domain.errors import ConfigError
 from segmentd.web.health import Health
@@ -29,10 +29,8 @@ Status = Callable[[], Mapping[str, object]]
 """What ``/statusz`` shows: values that JSON knows, without personal data."""
 
 
-def application(
-    health: Health, status: Status, metrics: Metrics, more: Sequence[BaseRoute] = ()
-) -> Starlette:
-    """The routes; ``more`` are those of others (webhooks)."""
+def application(health: Health, status: Status, metrics: Metrics) -> Starlette:
+    """The routes."""
 
     def livez(_: Request) -> Response:
         return _json({"alive": True}) if health.alive() else _json({"alive": False}, 503)
@@ -50,7 +48,7 @@ def application(
 
     routes = {"/livez": livez, "/readyz": readyz, "/statusz": statusz, "/metrics": figures}
     return Starlette(
-        routes=[*(Route(path, _guarded(answer)) for path, answer in routes.items()), *more],
+        routes=[Route(path, _guarded(answer)) for path, answer in routes.items()],
         exception_handlers={HTTPException: _refusal},
     )
 

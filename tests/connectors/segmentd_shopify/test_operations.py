@@ -19,7 +19,6 @@ from segmentd_shopify.operations import (
     ORDERS_BY_ID,
     PRODUCTS,
     PRODUCTS_BY_ID,
-    READS,
     bulk_query,
     customers,
     tag_mutation,
@@ -29,6 +28,19 @@ from segmentd_shopify.sandbox.cost import MAXIMUM, requested_cost
 from segmentd_shopify.sandbox.schema import VERSIONS, prepare, schema
 
 SEARCH = "updated_at:>='2026-11-20T08:59:00Z' AND updated_at:<='2026-11-20T09:00:00Z'"
+READS = (
+    IDENTIFY,
+    customers(),
+    ORDERS,
+    ORDER_LINES,
+    ORDERS_BY_ID,
+    PRODUCTS,
+    PRODUCTS_BY_ID,
+    EXIST,
+    BULK_STATE,
+    BULK_LIST,
+    *COUNTS.values(),
+)
 BULK = [
     bulk_query("products", SEARCH),
     bulk_query("customers", SEARCH),

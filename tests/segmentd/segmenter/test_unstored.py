@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from segmentd.segmenter.evaluate import Decision
-from segmentd.segmenter.frames import MEMBER_COLUMNS, VALUE_COLUMNS, Frames
+from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.unstored import News, unpublished, unsaved
 
 Rows = Sequence[tuple[int | str | float, ...]]
@@ -27,8 +27,8 @@ def frames(members: Rows = (), due: list[float] = STORED_DUE, values: Rows = ())
     return Frames(
         profiles,
         *nothing,
-        pd.DataFrame(members, columns=list(MEMBER_COLUMNS)),
-        pd.DataFrame(values, columns=list(VALUE_COLUMNS)),
+        pd.DataFrame(members, columns=["profile_id", "segment", "lapsing_at"]),
+        pd.DataFrame(values, columns=["profile_id", "name", "value", "orders", "last_order_at"]),
     )
 
 
