@@ -84,7 +84,8 @@ def _taken(about: str, step: Step) -> Finding:
 
 
 def _show(finding: Finding) -> None:
-    click.echo(f"{'FAIL' if finding.error else 'ok  '}  {finding.about}: {finding.text}")
+    text = finding.text.replace("\n", "\n      ")  # several rules may be wrong
+    click.echo(f"{'FAIL' if finding.error else 'ok  '}  {finding.about}: {text}")
     if finding.error and finding.error.hint:
         click.echo(f"      try: {finding.error.hint}")
 

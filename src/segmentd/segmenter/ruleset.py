@@ -315,10 +315,10 @@ def compile_segments(
 ) -> Ruleset:
     """Segments with all that decides about them.
 
-    RuleError names the segment (or the condition), line and column of the first mistake, or the
-    segments that depend on each other in a circle; ConfigError for a time zone that does not exist,
-    for a set with a segment that is unknown or in another set too, and for a word that is both
-    variable and condition.
+    RuleError has a line for every segment with a mistake, which names line and column of the first;
+    or it names a condition with one, or the segments that depend on each other in a circle.
+    ConfigError for a time zone that does not exist, for a set with a segment that is unknown or in
+    another set too, and for a word that is both variable and condition.
     """
     try:
         ZoneInfo(shop.time_zone)
@@ -326,17 +326,29 @@ def compile_segments(
         raise ConfigError(f"there is no time zone {shop.time_zone!r}") from error
     keys = [segment.key for segment in segments]
     words, rivals = vocabulary(variables or {}, conditions or {}, keys), rivalry(sets, keys)
-    rules, standings = {}, {}
+    rules, standings, mistakes = {}, {}, []
     for segment in segments:
         key = segment.key
-        rules[key] = rule_of(f"segment '{key}'", segment.where, words, keys)
-        standing = standing_of(segment, rivals.get(key, ()), words, keys)
+        try:
+            rules[key] = rule_of(f"segment '{key}'", segment.where, words, keys)
+            standing = standing_of(segment, rivals.get(key, ()), words, keys)
+        except RuleError as error:
+            mistakes.append(error)
+            continue
         if standing != PLAIN:
             standings[key] = standing
+    _tell(mistakes)
     ruleset = Ruleset(shop, rules, standings)
     order = in_order({key: sorted(ruleset.depends(key)) for key in keys}, "segments")
     _check_limits(ruleset)
     return dataclasses.replace(ruleset, order=order)
+
+
+def _tell(mistakes: Sequence[RuleError]) -> None:
+    """Raise them all as one, if there are any."""
+    if mistakes:
+        first, text = mistakes[0], "\n".join(mistake.message for mistake in mistakes)
+        raise RuleError(text, line=first.line, column=first.column) from first
 
 
 def _check_limits(ruleset: Ruleset) -> None:

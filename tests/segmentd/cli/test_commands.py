@@ -75,12 +75,18 @@ def test_every_choice_in_the_example_is_one(monkeypatch: pytest.MonkeyPatch) -> 
     klaviyo = next(values for values in _tables(choices) if "newsletter" in values[0])
     guard = next(values for values in _tables(choices) if values[0].startswith("[guard]"))
     web = next(values for values in _tables(choices) if values[0].startswith("[web]"))
-    configure("\n".join([*woo, *klaviyo, *guard, *web]))
+    line = {choice.partition(" ")[0]: choice for choice in choices}
+    said = [line["paused"], "[store]", line["lease"], "[shop]", line["week_start"]]
+    configure("\n".join([*said, *woo, *klaviyo, *guard, *web]))
     config = load_config()
     assert config.sources["shop"].connector == "woocommerce"
     assert config.destinations["newsletter"].connector == "klaviyo"
+    settings = config.sources["shop"].settings
+    assert settings.model_dump()["load"] == type(settings).model_fields["load"].default
     configure("")
-    assert (config.guard, config.web) == (load_config().guard, load_config().web)
+    none = load_config()
+    assert (config.paused, config.lease, config.shop) == (none.paused, none.lease, none.shop)
+    assert (config.guard, config.web) == (none.guard, none.web)
 
 
 def _tables(lines: Sequence[str]) -> Iterator[list[str]]:
@@ -174,6 +180,16 @@ class TestCheck:
         assert wrong["[sources.main] secrets"] == (
             "environment variable SHOP_TOKEN, named by token_env, is not set"
         )
+
+    def test_every_segment_that_is_wrong_has_its_line(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        configure(SHOP, TAGS, VIP.replace("5", "five"), "[segments.best]\nwhere = 'sum > 5'\n")
+        assert run(["check", "--offline"]) == 2
+        said = capsys.readouterr().out.splitlines()
+        at = said.index(next(line for line in said if line.startswith("FAIL")))
+        assert said[at].startswith("FAIL  rules: segment 'vip': line 1, column 20: ")
+        assert said[at + 1].startswith("      segment 'best': line 1, column 1: ")
 
     def test_offline_contacts_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SHOP_TOKEN", "refused")

@@ -103,6 +103,19 @@ def test_a_word_that_nobody_knows() -> None:
         compile_rules({"vip": "amount_spent > $mutch"}, SHOP, variables={"much": 5})
 
 
+def test_a_mistake_is_told_of_every_segment_that_has_one() -> None:
+    with pytest.raises(RuleError) as caught:
+        compiled(
+            segment("a", "number_of_ordres > 1 AND amount_spnt > 5"),
+            segment("b"),
+            segment("c", stays="segment('bb')"),
+        )
+    of_a, of_c = caught.value.message.splitlines()
+    assert of_a.startswith("segment 'a': line 1, column 1: ")
+    assert of_c.startswith("segment 'c', stays: line 1, column 1: there is no segment 'bb'")
+    assert (caught.value.line, caught.value.column) == (1, 1)
+
+
 # fitted variables
 
 
