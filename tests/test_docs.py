@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+import subprocess
 import tomllib
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,7 @@ from segmentd.cli.exits import Exit
 from segmentd.cli.main import COMMANDS
 from segmentd.config import load_config
 from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.store import open_store
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -69,3 +74,14 @@ def test_the_rules_in_the_readme_are_rules() -> None:
     rules = {str(number): line for number, line in enumerate(blocks("text")[0].splitlines())}
     rules |= {"vip": tomllib.loads(blocks("toml")[0])["segments"]["vip"]["where"]}
     assert len(compile_rules(rules, Shop("UTC", "EUR")).keys) == 4
+
+
+def test_the_backup_in_the_readme_has_what_a_daemon_wrote_last(tmp_path: Path) -> None:
+    scripts = "".join(blocks("sh"))
+    (command,) = re.findall(r"^python3 -c '.*backup.*'$", scripts, re.MULTILINE)
+    now = datetime(2026, 6, 1, tzinfo=UTC)
+    with open_store(f"sqlite:///{tmp_path / 'segmentd.db'}") as store:
+        store.acquire("source:shop", "the daemon", timedelta(minutes=1), now)
+        subprocess.run(command, shell=True, cwd=tmp_path, check=True)
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute("SELECT holder FROM leases").fetchall() == [("the daemon",)]
