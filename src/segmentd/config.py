@@ -253,16 +253,16 @@ def _readable_by_all(path: Path) -> bool:
 
 
 def _store_url(file: ConfigFile, store: StoreTable) -> str:
-    url = store.url
-    if url.startswith("postgresql+psycopg://"):
-        return url
-    _, sqlite, database = url.partition("sqlite:///")
-    if not sqlite or not database or database.startswith((":memory:", "file:")):
-        raise file.error(
-            "store",
-            'key "url" must be sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE',
-        )
-    return f"sqlite:///{(file.path.parent / database).absolute()}"
+    # late: SQLAlchemy takes as long to import as all the rest, and a probe can do without
+    from segmentd.store.engine import parse_url
+
+    try:
+        parsed = parse_url(store.url)
+    except ConfigError as error:
+        raise file.error("store", f'key "url": {error.message}') from None
+    if parsed.drivername != "sqlite":
+        return store.url
+    return f"sqlite:///{(file.path.parent / store.url.removeprefix('sqlite:///')).absolute()}"
 
 
 def _paused(file: ConfigFile) -> bool:

@@ -12,6 +12,7 @@ from segmentd.config import Config, Shop, Web, load_config
 from segmentd.domain.errors import ConfigError
 from segmentd.domain.ledger import Guard
 from segmentd.domain.segments import PushTo, Segment
+from segmentd.logs import redact
 
 pytestmark = pytest.mark.usefixtures("fake_connectors")
 
@@ -99,6 +100,12 @@ def test_the_web_server_can_be_off(folder: Path) -> None:
     assert load("[web]\nenabled = false\n").web is None
 
 
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg"])
+def test_a_database_on_a_server(folder: Path, scheme: str) -> None:
+    url = f"{scheme}://me:${{KNOWN}}@db/shop?sslmode=require"
+    assert load(f'[store]\nurl = "{url}"\n').store_url == url.replace("${KNOWN}", "b.example")
+
+
 def test_included_segments_come_behind_and_in_order_of_their_files(folder: Path) -> None:
     (folder / "more").mkdir()
     for name in ("b", "a"):
@@ -165,13 +172,18 @@ WRONG = {
     ),
     "database in memory": (
         '[store]\nurl = "sqlite:///:memory:"\n',
-        'segmentd.toml: [store] key "url" must be sqlite:///FILE or '
-        "postgresql+psycopg://USER@HOST/DATABASE",
+        'segmentd.toml: [store] key "url": the database must be sqlite:///FILE or '
+        "postgresql://HOST/DATABASE",
     ),
     "database of another make": (
         '[store]\nurl = "mysql://me:secret@db/shop"\n',
-        'segmentd.toml: [store] key "url" must be sqlite:///FILE or '
-        "postgresql+psycopg://USER@HOST/DATABASE",
+        'segmentd.toml: [store] key "url": the database must be sqlite:///FILE or '
+        "postgresql://HOST/DATABASE",
+    ),
+    "database at a port in words": (
+        '[store]\nurl = "postgresql://db:five/shop"\n',
+        'segmentd.toml: [store] key "url": the database must be sqlite:///FILE or '
+        "postgresql://HOST/DATABASE",
     ),
     "variable that is not set": (
         '[store]\nurl = "${UNKNOWN}"\n',
@@ -418,6 +430,8 @@ def test_one_sentence_for_every_mistake(case: str, folder: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(text)
     assert caught.value.message == sentence
+    # it is shown whole
+    assert redact(sentence) == sentence
 
 
 def test_a_missing_file_says_what_to_type(folder: Path) -> None:

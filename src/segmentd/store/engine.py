@@ -13,7 +13,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -50,20 +50,14 @@ _HELD = (
 
 def parse_url(url: str) -> URL:
     """The database's address; ConfigError for one that we cannot use."""
-    try:
+    with suppress(ArgumentError, ValueError):  # ValueError for a port that is no number
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise ConfigError(
-            "store.url is no database address; write for example sqlite:///segmentd.db"
-        ) from error
-    if parsed.drivername == "sqlite" and parsed.database not in {None, "", ":memory:"}:
-        return parsed
-    if parsed.drivername in {"postgresql", "postgresql+psycopg"}:
-        return parsed.set(drivername="postgresql+psycopg")
-    raise ConfigError(
-        "store.url must be sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE, "
-        f"not {parsed.render_as_string(hide_password=True)}"
-    )
+        database = parsed.database or ":memory:"
+        if parsed.drivername == "sqlite" and not database.startswith((":memory:", "file:")):
+            return parsed
+        if parsed.drivername in {"postgresql", "postgresql+psycopg"}:
+            return parsed.set(drivername="postgresql+psycopg")
+    raise ConfigError("the database must be sqlite:///FILE or postgresql://HOST/DATABASE")
 
 
 def adbc_address(url: URL) -> str:

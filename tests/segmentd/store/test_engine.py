@@ -274,10 +274,18 @@ def test_a_connection_that_the_server_ended(
 
 
 @pytest.mark.parametrize(
-    "url", ["", "sqlite://", "sqlite:///:memory:", "mysql://u:s3cret@host/db", "not a url"]
+    "url",
+    [
+        "",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "mysql://u:s3cret@host/db",
+        "not a url",
+        "sqlite:///file:x",
+    ],
 )
 def test_addresses_that_cannot_work(url: str) -> None:
-    with pytest.raises(ConfigError, match=r"store\.url") as caught:
+    with pytest.raises(ConfigError, match="must be sqlite:///FILE or") as caught:
         open_store(url)
     assert "s3cret" not in str(caught.value)
 
