@@ -32,6 +32,7 @@ USER 10001:10001
 WORKDIR /data
 VOLUME /data
 STOPSIGNAL SIGTERM
+# where [web] says enabled = false there is nobody to ask: docker run --no-healthcheck
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["segmentd", "healthcheck"]
 ENTRYPOINT ["segmentd"]
 CMD ["run"]

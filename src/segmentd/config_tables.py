@@ -93,7 +93,8 @@ class WebTable(Table):
     """``[web]``: where health and metrics are served."""
 
     enabled: bool = True
-    host: str = "127.0.0.1"
+    # an empty one would be every address of the machine
+    host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=8090, ge=0, le=65535)
 
 

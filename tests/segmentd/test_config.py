@@ -24,11 +24,12 @@ VIP = '[segments.vip]\nwhere = "number_of_orders > 5"\n'
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory; ${KNOWN} is set and ${UNKNOWN} is not."""
+    """An empty working directory; ${KNOWN} is set, ${EMPTY} to nothing, and ${UNKNOWN} is not."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SEGMENTD_CONFIG", raising=False)
     monkeypatch.delenv("UNKNOWN", raising=False)
     monkeypatch.setenv("KNOWN", "b.example")
+    monkeypatch.setenv("EMPTY", "")
     return tmp_path
 
 
@@ -205,6 +206,10 @@ WRONG = {
     "port as text": (
         '[web]\nport = "health"\n',
         'segmentd.toml: [web] key "port" must be a whole number',
+    ),
+    "host that a variable left empty": (
+        '[web]\nhost = "${EMPTY}"\n',
+        'segmentd.toml: [web] key "host" must not be empty',
     ),
     "port too high": (
         "[web]\nport = 70000\n",

@@ -24,7 +24,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 @json_option
 @pass_invocation
 def status(invocation: Invocation, as_json: bool) -> None:
-    """Show how far each source is read, how large each segment is, and what waits or failed."""
+    """Show how far each source is read, how large each segment is, what waits, what was refused."""
     with session(invocation) as app:
         state = app.store.status()
     if as_json:

@@ -42,7 +42,11 @@ def _do_without_arrow() -> None:
 @click.command()
 @pass_invocation
 def healthcheck(invocation: Invocation) -> int:
-    """Ask the running daemon whether it is alive; ends with 0 or 1, for a container's probe."""
+    """Ask the running daemon whether it is alive, as a container's probe does.
+
+    Ends with 0 if it is, with 1 if it is not, and with 2 where [web] names no port that could be
+    asked: such a container is to run without a probe.
+    """
     host, port = _address(invocation)
     connection = http.client.HTTPConnection(host, port, timeout=5)
     try:

@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from segmentd.cli.common import Invocation
+from segmentd.cli.exits import code_of
 from segmentd.cli.run import healthcheck
+from segmentd.domain.errors import ConfigError
 from segmentd.web.health import Health
 from segmentd.web.metrics import Metrics
 from segmentd.web.server import WebServer, application
@@ -61,4 +63,7 @@ def test_a_dead_daemon_is_not(daemon: tuple[WebServer, Health], probe: Probe) ->
 
 @pytest.mark.parametrize("web", ["enabled = false", "port = 0"])
 def test_without_a_port_there_is_nothing_to_ask(probe: Probe, web: str) -> None:
-    assert "names no port" in str(probe(web).exception)
+    refused = probe(web).exception
+    assert isinstance(refused, ConfigError)
+    assert "names no port" in refused.message
+    assert code_of(refused) == 2
