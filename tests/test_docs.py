@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from compiled_rules import compile_rules
 from segmentd.cli.exits import Exit
 from segmentd.cli.main import COMMANDS
 from segmentd.config import load_config
-from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.segmenter.ruleset import Shop
 from segmentd.store import open_store
 
 ROOT = Path(__file__).parents[1]

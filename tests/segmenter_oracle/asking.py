@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from compiled_rules import compile_rules
 from segmentd.segmenter.evaluate import evaluate, values
 from segmentd.segmenter.frames import Frames
-from segmentd.segmenter.ruleset import Ruleset, Shop, compile_rules
+from segmentd.segmenter.ruleset import Ruleset, Shop
 from segmentd.segmenter.thresholds import PopulationTable, threshold, value_name
 from segmenter_oracle.histories import PRODUCTS, Order, Person, frames, needed
 

@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from compiled_rules import compile_rules
 from segmentd.segmenter.evaluate import Decision, evaluate
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.language import Subject
-from segmentd.segmenter.ruleset import Ruleset, Shop, compile_rules
+from segmentd.segmenter.ruleset import Ruleset, Shop
 from segmenter_oracle.asking import cuts
 from segmenter_oracle.days import World
 from segmenter_oracle.happenings import counted_orders

@@ -293,18 +293,6 @@ class Ruleset:
         return rule, standing
 
 
-def compile_rules(
-    rules: Mapping[str, str],
-    shop: Shop,
-    *,
-    variables: Mapping[str, Value] | None = None,
-    conditions: Mapping[str, str] | None = None,
-) -> Ruleset:
-    """Segment key → ``where``; see ``compile_segments``."""
-    segments = [Segment(key, key, where) for key, where in rules.items()]
-    return compile_segments(segments, shop, variables=variables, conditions=conditions)
-
-
 def compile_segments(
     segments: Sequence[Segment],
     shop: Shop,

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from compiled_rules import compile_rules
 from segmentd.domain.errors import RuleError
 from segmentd.segmenter.evaluate import evaluate
-from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.segmenter.ruleset import Shop
 from segmenter_oracle.asking import NOW, ask, buyer, holds, instant, ranked
 from segmenter_oracle.histories import Event, Order, Person, frames
 

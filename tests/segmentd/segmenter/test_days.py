@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from compiled_rules import compile_rules
 from segmentd.segmenter.evaluate import evaluate
 from segmentd.segmenter.instants import Clock, Edge
 from segmentd.segmenter.language import Boundary, Offset, Period
-from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.segmenter.ruleset import Shop
 from segmenter_oracle.asking import NOW, ask, buyer, holds, instant
 from segmenter_oracle.histories import Order, Person, frames
 

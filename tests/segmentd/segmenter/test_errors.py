@@ -6,10 +6,11 @@ import time
 
 import pytest
 
+from compiled_rules import compile_rules
 from segmentd.domain.errors import ConfigError, RuleError
 from segmentd.segmenter.check import check
 from segmentd.segmenter.parser import parse
-from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.segmenter.ruleset import Shop
 from segmentd.segmenter.spelling import text
 
 SHOP = Shop("Europe/Berlin", "EUR")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from compiled_rules import compile_rules
 from segmentd.segmenter.evaluate import evaluate, values
 from segmentd.segmenter.frames import (
     EVENT_COLUMNS,
@@ -19,7 +20,7 @@ from segmentd.segmenter.frames import (
     REFUND_COLUMNS,
     TRAIT_COLUMNS,
 )
-from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.segmenter.ruleset import Shop
 from segmenter_oracle.asking import NOW, ask, buyer, holds, instant
 from segmenter_oracle.histories import PRODUCTS, Line, Order, Person, frames
 

@@ -20,9 +20,10 @@ from typing import Any
 
 import pytest
 
+from compiled_rules import compile_rules
 from expected_rules import CDNOW_RULES, RETAIL_RULES
 from segmentd.segmenter.evaluate import evaluate
-from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.segmenter.ruleset import Shop
 from segmenter_oracle.asking import cuts
 from segmenter_oracle.purchases import Purchases
 

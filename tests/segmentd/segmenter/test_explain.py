@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from compiled_rules import compile_rules
 from segmentd.segmenter.explain import Explanation, explain
 from segmentd.segmenter.parser import parse
 from segmentd.segmenter.render import money, words
-from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.segmenter.ruleset import Shop
 from segmenter_oracle.asking import NOW, buyer, instant
 from segmenter_oracle.histories import PRODUCTS, Line, Order, Person, frames
 

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from compiled_rules import compile_rules
 from segmentd.domain.errors import RuleError
 from segmentd.segmenter.evaluate import evaluate
 from segmentd.segmenter.explain import Explainer, Explanation
-from segmentd.segmenter.ruleset import compile_rules
 from segmentd.segmenter.scenes import nothing_later
 from segmenter_oracle.cases import SEGMENTS, Case, Crowd, at
 from segmenter_oracle.histories import frames

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from compiled_rules import compile_rules
 from segmentd.segmenter.fitted import EVERY, Counts, Habits, bound, fit, habits, outdated
 from segmentd.segmenter.language import Number
-from segmentd.segmenter.ruleset import NOBODY, Shop, compile_rules
+from segmentd.segmenter.ruleset import NOBODY, Shop
 from segmentd.segmenter.spelling import text
 from segmenter_oracle.histories import Order, Person, frames
 

@@ -9,12 +9,12 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from compiled_rules import compile_rules
 from segmentd.domain.errors import RuleError
 from segmentd.segmenter.instants import Clock
 from segmentd.segmenter.language import And, Expression, Not, Or, leaves
 from segmentd.segmenter.logic import Logic
 from segmentd.segmenter.parser import parse
-from segmentd.segmenter.ruleset import compile_rules
 from segmentd.segmenter.scenes import Scene
 from segmentd.segmenter.spelling import text
 from segmenter_oracle.cases import SEGMENTS, Crowd, at

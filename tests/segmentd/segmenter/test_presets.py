@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from compiled_rules import compile_rules
 from segmentd.config_tables import SegmentTable
 from segmentd.domain import fields as filled
 from segmentd.domain.errors import ConfigError
@@ -15,7 +16,7 @@ from segmentd.segmenter.fields import FITTED
 from segmentd.segmenter.presets import PRESETS, Preset
 from segmentd.segmenter.presets_values import KINDS, Parameter
 from segmentd.segmenter.render import words
-from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.segmenter.ruleset import Shop
 
 CATALOGUE = """
 first_time_buyers one_timers repeat_customers three_plus loyal product_line

@@ -17,9 +17,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from compiled_rules import compile_rules
 from segmentd.segmenter.evaluate import evaluate, values
 from segmentd.segmenter.presets import PRESETS
-from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.segmenter.ruleset import Shop
 from segmenter_oracle.asking import cuts
 from segmenter_oracle.purchases import Purchases
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from compiled_rules import compile_rules
 from segmentd.domain.segments import Limit, Segment
 from segmentd.segmenter.evaluate import evaluate
 from segmentd.segmenter.figures import Overlap
@@ -24,7 +25,7 @@ from segmentd.segmenter.preview import (
     values_at,
     worths,
 )
-from segmentd.segmenter.ruleset import Ruleset, Shop, compile_rules, compile_segments
+from segmentd.segmenter.ruleset import Ruleset, Shop, compile_segments
 from segmentd.segmenter.spelling import text
 from segmenter_oracle.asking import NOW, buyer, instant
 from segmenter_oracle.histories import PRODUCTS, Person, frames

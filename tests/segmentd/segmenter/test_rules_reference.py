@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from compiled_rules import compile_rules
 from segmentd.segmenter.check import check
 from segmentd.segmenter.evaluate import evaluate
 from segmentd.segmenter.examples import examples
@@ -35,7 +36,7 @@ from segmentd.segmenter.parser import parse
 from segmentd.segmenter.presets import PRESETS
 from segmentd.segmenter.reference import markdown
 from segmentd.segmenter.render import words
-from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.segmenter.ruleset import Shop
 from segmentd.segmenter.variables import bind
 from segmenter_oracle.asking import NOW, cuts, instant
 from segmenter_oracle.histories import (

@@ -9,12 +9,13 @@ from decimal import Decimal
 
 import pytest
 
+from compiled_rules import compile_rules
 from segmentd.domain.errors import ConfigError, RuleError
 from segmentd.domain.segments import ExclusiveSet, Limit, Pin, Segment, Value
 from segmentd.segmenter.demands import is_filled
 from segmentd.segmenter.language import Number
 from segmentd.segmenter.parser import parse
-from segmentd.segmenter.ruleset import NOBODY, Ruleset, Shop, compile_rules, compile_segments
+from segmentd.segmenter.ruleset import NOBODY, Ruleset, Shop, compile_segments
 from segmentd.segmenter.spelling import text
 
 SHOP = Shop("Europe/Berlin", "EUR")

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compiled_rules import compile_rules
 from segmentd.segmenter.evaluate import values
-from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.segmenter.ruleset import Shop
 from segmentd.segmenter.thresholds import (
     PopulationTable,
     differing,

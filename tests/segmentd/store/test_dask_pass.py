@@ -15,13 +15,13 @@ import pytest
 from pandas.testing import assert_frame_equal, assert_series_equal
 from sqlalchemy.engine import make_url
 
+from compiled_rules import compile_rules
 from databases import PostgresServer
 from segmentd.cli.main import run
 from segmentd.domain.errors import ConfigError, TransientError
 from segmentd.segmenter.evaluate import evaluate
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.ruleset import Shop as RuleShop
-from segmentd.segmenter.ruleset import compile_rules
 from segmentd.store import Store, dask_pass, open_store
 from shop_in_store import NOW, Shop, customer, order
 

@@ -333,11 +333,12 @@ FULL_PASS = """
 import sys
 from datetime import UTC, datetime
 from functools import partial
+from segmentd.domain.segments import Segment
 from segmentd.segmenter.evaluate import evaluate
-from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.segmenter.ruleset import Shop, compile_segments
 from segmentd.store import open_store
 
-rules = compile_rules({"many": "number_of_orders >= 1"}, Shop("UTC", "EUR"))
+rules = compile_segments([Segment("many", "Many", "number_of_orders >= 1")], Shop("UTC", "EUR"))
 with open_store(sys.argv[1]) as store:
     now = datetime(2026, 3, 1, 12, tzinfo=UTC)
     work = partial(evaluate, rules, now=now, thresholds={})

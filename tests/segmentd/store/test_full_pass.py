@@ -16,11 +16,11 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal, assert_series_equal
 
+from compiled_rules import compile_rules
 from segmentd.domain.errors import TransientError
 from segmentd.segmenter.evaluate import evaluate, values
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.ruleset import Shop as RuleShop
-from segmentd.segmenter.ruleset import compile_rules
 from segmentd.store import Store, open_store
 from shop_in_store import NOW, Shop, customer, order
 
@@ -103,7 +103,8 @@ if __name__ == "__main__":  # and not in the workers, which import this file
     sys.modules["pyarrow"] = None
 from functools import partial
 from segmentd.segmenter.evaluate import evaluate, values
-from segmentd.segmenter.ruleset import Shop, compile_rules
+from segmentd.segmenter.ruleset import Shop
+from compiled_rules import compile_rules
 from segmentd.store import open_store
 from shop_in_store import NOW
 
