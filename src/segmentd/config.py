@@ -6,7 +6,6 @@ language can tell is checked by ``segmentd check``.
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from segmentd import plugins
-from segmentd.config_file import ConfigFile
+from segmentd.config_file import ConfigFile, config_path
 from segmentd.config_segments import read_rules
 from segmentd.config_tables import (
     WEEKDAYS,
@@ -32,7 +31,6 @@ from segmentd.domain.suggest import did_you_mean
 from segmentd.sdk.contract import Capabilities, Destination, Source
 from segmentd.sdk.settings import ConnectorSettings
 
-DEFAULT_FILE = "segmentd.toml"
 DEFAULT_INTERVAL = timedelta(minutes=5)
 
 _Plugin = TypeVar("_Plugin", bound=type[Source] | type[Destination])
@@ -113,12 +111,11 @@ class Config:
 
 
 def load_config(path: Path | None = None) -> Config:
-    """Read ``path``, else what SEGMENTD_CONFIG names, else ``./segmentd.toml``.
+    """Read the configuration at ``config_path(path)``.
 
     Raises ConfigError; nothing is contacted and no secret is read.
     """
-    path = path or Path(os.environ.get("SEGMENTD_CONFIG") or DEFAULT_FILE)
-    file = ConfigFile(path)
+    file = ConfigFile(config_path(path))
     file.check_keys(_TOP)
     sources = {name: _source(file, name, raw) for name, raw in file.tables("sources").items()}
     destinations = {
@@ -130,7 +127,7 @@ def load_config(path: Path | None = None) -> Config:
     web = file.parse(WebTable, "web", file.table("web"))
     rules = read_rules(file, _kinds(destinations))
     return Config(
-        path=path,
+        path=file.path,
         store_url=_store_url(file, store),
         lease=store.lease,
         shop=Shop(shop.time_zone, shop.currency, WEEKDAYS.index(shop.week_start)),

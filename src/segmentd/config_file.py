@@ -29,6 +29,11 @@ _KINDS = {
 _MODEL = TypeVar("_MODEL", bound=BaseModel)
 
 
+def config_path(chosen: Path | None) -> Path:
+    """Where the configuration is: ``chosen``, else SEGMENTD_CONFIG, else ``./segmentd.toml``."""
+    return chosen or Path(os.environ.get("SEGMENTD_CONFIG") or "segmentd.toml")
+
+
 class ConfigFile:
     """A file of the configuration; every error names it as it was given."""
 

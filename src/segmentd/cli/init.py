@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from importlib.resources import files
-from pathlib import Path
 
 import click
 
 from segmentd.cli.common import Invocation, pass_invocation
+from segmentd.config_file import config_path
 from segmentd.domain.errors import ConfigError
 
 EXAMPLE = files("segmentd").joinpath("config.example.toml")
@@ -18,7 +17,7 @@ EXAMPLE = files("segmentd").joinpath("config.example.toml")
 @pass_invocation
 def init(invocation: Invocation) -> None:
     """Write a segmentd.toml to start from; an existing file is left alone."""
-    path = invocation.config_path or Path(os.environ.get("SEGMENTD_CONFIG") or "segmentd.toml")
+    path = config_path(invocation.config_path)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(EXAMPLE.read_text(encoding="utf-8"))

@@ -8,14 +8,13 @@ from typing import Any
 
 import click
 
-from segmentd.bootstrap import compiled
+from segmentd.bootstrap import compiled, configured_shop
 from segmentd.cli.common import Invocation, echo_json, json_option, pass_invocation
 from segmentd.cli.exits import Exit
 from segmentd.config import Config
 from segmentd.config_fixtures import read_tests
 from segmentd.domain.errors import ConfigError
 from segmentd.pipeline.rule_tests import surprises
-from segmentd.segmenter.ruleset import Shop
 
 _DEFAULT = "tests/rules/*.toml"
 
@@ -50,9 +49,7 @@ def _found(config: Config) -> Sequence[Path]:
 
 
 def _results(config: Config, path: Path) -> Iterator[dict[str, Any]]:
-    own = config.shop
-    shop = Shop(own.time_zone or "UTC", own.currency or "USD", own.week_start)
-    tests = read_tests(path, shop)
+    tests = read_tests(path, configured_shop(config))
     ruleset = compiled(config, tests.shop)
     for number, each in enumerate(tests.tests, 1):
         try:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import http.client
-import os
 import sys
-from pathlib import Path
 
 import click
 
@@ -62,13 +60,10 @@ def healthcheck(invocation: Invocation) -> int:
 
 def _address(invocation: Invocation) -> tuple[str, int]:
     """Where the daemon listens, read without importing the connectors: a probe runs often."""
-    from segmentd.config import DEFAULT_FILE
-    from segmentd.config_file import ConfigFile
+    from segmentd.config_file import ConfigFile, config_path
     from segmentd.config_tables import WebTable
 
-    file = ConfigFile(
-        invocation.config_path or Path(os.environ.get("SEGMENTD_CONFIG") or DEFAULT_FILE)
-    )
+    file = ConfigFile(config_path(invocation.config_path))
     web = file.parse(WebTable, "web", file.table("web"))
     if not web.enabled or web.port == 0:
         raise file.error("web", "names no port that could be asked")
