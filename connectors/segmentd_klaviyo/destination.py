@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar, cast
 
@@ -42,6 +42,8 @@ class KlaviyoDestination(Destination):
         self._klaviyo = Klaviyo(own, runtime)
         self._lists = Lists(self._klaviyo)
         self._members = Members(self._klaviyo, self._lists, own)
+        self._fresh: dict[str, dict[str, tuple[str, str | None]]] = defaultdict(dict)
+        """By list; a push may come in many portions."""
 
     def info(self) -> DestinationInfo:
         """The account's name. A key tells its rights to write only by writing."""
@@ -70,7 +72,7 @@ class KlaviyoDestination(Destination):
     def apply(self, changes: Iterable[Change], names: Mapping[str, str]) -> Iterator[Receipt]:
         """Adds before removals; nobody is ever in both at the same time."""
         for group in _groups(changes):
-            targets = _targets(group, names)
+            targets = self._targets(group, names)
             with refusals_named():
                 self._members.settle({target.id for target in targets.values()})
                 for name, asked in _by_name(group, Action.ADD).items():
@@ -81,6 +83,19 @@ class KlaviyoDestination(Destination):
     def close(self) -> None:
         """Let go of connections."""
         self._klaviyo.close()
+
+    def _targets(self, group: Iterable[Change], names: Mapping[str, str]) -> dict[str, Target]:
+        """Name → list; after a renaming by hand two names may mean the same one."""
+        known_as = Counter(names.values())
+        leaving: dict[str, set[str]] = defaultdict(set)
+        targets: dict[str, Target] = {}
+        for change in group:
+            name, list_id = change.name, names[change.name]
+            if change.action is Action.REMOVE and change.remote_id:
+                leaving[list_id].add(change.remote_id)
+            renamed, fresh = known_as[list_id] > 1, self._fresh[list_id]
+            targets[name] = Target(name, list_id, renamed, leaving[list_id], fresh)
+        return targets
 
     def _prepare(self, names: Mapping[str, str | None]) -> dict[str, str]:
         ready = {name: known for name, known in names.items() if known}
@@ -110,19 +125,6 @@ def _groups(changes: Iterable[Change]) -> Iterator[list[Change]]:
         actions[key] = change.action
     if group:
         yield group
-
-
-def _targets(group: Iterable[Change], names: Mapping[str, str]) -> dict[str, Target]:
-    """Name → list; after a renaming by hand two names may mean the same one."""
-    leaving: dict[str, set[str]] = defaultdict(set)
-    fresh: dict[str, set[str]] = defaultdict(set)
-    targets: dict[str, Target] = {}
-    for change in group:
-        list_id = names[change.name]
-        if change.action is Action.REMOVE and change.remote_id:
-            leaving[list_id].add(change.remote_id)
-        targets[change.name] = Target(change.name, list_id, leaving[list_id], fresh[list_id])
-    return targets
 
 
 def _by_name(group: Iterable[Change], action: Action) -> dict[str, list[Change]]:

@@ -46,11 +46,19 @@ class Target:
 
     name: str
     id: str
+    renamed: bool
+    """Whether the push knows it by another name too, so who is there is there by us."""
     leaving: Set[str]
     """Ids of the profiles that this portion takes off, so they are there by us. Who changed their
     address is one profile that joins by the new one and leaves by the old one."""
-    fresh: set[str]
-    """Ids of the profiles that this portion has put there: they have to stay."""
+    fresh: dict[str, tuple[str, str | None]]
+    """Id of a profile that this push has put there → by which name and address: by others it has to
+    stay."""
+
+    def keeps(self, one_id: str, asked: Sequence[Change]) -> bool:
+        """Whether a profile that is to be taken off was put there otherwise by the same push."""
+        by = self.fresh.get(one_id)
+        return by is not None and by not in {(c.name, address(c.email)) for c in asked}
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,8 @@ class Members:
         emails = list(rows)
         for begin in range(0, len(emails), BATCH):
             part = {email: rows[email] for email in emails[begin : begin + BATCH]}
-            others = set[str]() if self._adopt else self._put_by_others(target, list(part))
+            ours = self._adopt or target.renamed
+            others = set[str]() if ours else self._put_by_others(target, list(part))
             for receipt in put(target, part):
                 yield replace(receipt, was_there=address(receipt.change.email) in others)
 
@@ -118,8 +127,9 @@ class Members:
                 rows.setdefault(found[email], []).extend(asked)
             else:
                 yield from (Receipt(change, Outcome.APPLIED) for change in asked)
-        yield from _applied([one_id for one_id in rows if one_id in target.fresh], rows)
-        ids = [one_id for one_id in rows if one_id not in target.fresh]
+        kept = {one_id for one_id, asked in rows.items() if target.keeps(one_id, asked)}
+        yield from _applied(sorted(kept), rows)
+        ids = [one_id for one_id in rows if one_id not in kept]
         for begin in range(0, len(ids), MAX_IDS):
             yield from self._take_off(target, ids[begin : begin + MAX_IDS], rows)
 
@@ -152,7 +162,8 @@ class Members:
         for sent in self._send(target, list(ids), post):
             # a refused one vanished in this moment: without a receipt it is asked again
             if sent.problem is None:
-                target.fresh.update(sent.rows)
+                for one_id in sent.rows:
+                    target.fresh[one_id] = (target.name, address(ids[one_id][0].email))
                 yield from _applied(sent.rows, ids)
 
     def _import(self, target: Target, rows: Rows) -> Iterator[Receipt]:
@@ -177,7 +188,9 @@ class Members:
             failed = failures([import_problem(error) for error in errors], emails)
         query = {"fields[profile]": "email", **PAGE}
         ids = {email_of(p): p["id"] for p in self._klaviyo.many(api.JOB_PROFILES, job_id, query)}
-        target.fresh.update(ids.values())
+        for email, one_id in ids.items():
+            # one that goes by another address was put there by one that is not told
+            target.fresh[one_id] = (target.name, email if email in rows else None)
         for email in emails:
             if email in failed:
                 yield from _rejected(rows[email], failed[email])
@@ -204,7 +217,7 @@ class Members:
         new_id = self._profiles.known([email]).get(email) if email else None
         if new_id is None:
             return Receipt(change, Outcome.GONE, "the profile exists no longer in Klaviyo")
-        if new_id in target.fresh:
+        if target.keeps(new_id, [change]):
             return Receipt(change, Outcome.APPLIED, remote_id=new_id)
         if new_id != old_id:
             sent = next(self._send(target, [new_id], self._remover(target)))

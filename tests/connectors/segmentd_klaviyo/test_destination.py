@@ -703,6 +703,7 @@ class TestApply:
         assert {receipt.change for receipt in receipts} == set(changes)
         assert sandbox.members()["VIP"] == {"in@shopper.example"}
 
+    @pytest.mark.parametrize("apart", [False, True])
     @pytest.mark.parametrize("others", [0, 30])
     def test_who_changed_their_address_stays_on_the_list(
         self,
@@ -710,15 +711,18 @@ class TestApply:
         destination: KlaviyoDestination,
         names: dict[str, str],
         others: int,
+        apart: bool,
     ) -> None:
         one_id = sandbox.put_member(names["VIP"], "old@shopper.example")
         profile = sandbox.account.profiles[one_id]
         sandbox.account.write(profile, {"email": "new@shopper.example"}, sandbox.clock.now())
         emails = ["new@shopper.example", *people(others)]
         changes = [*map(add, emails), remove("old@shopper.example", remote_id=one_id)]
-        receipts = list(destination.apply(changes, names))
+        # a large push comes in portions
+        portions = [changes[:-1], changes[-1:]] if apart else [changes]
+        receipts = [r for portion in portions for r in destination.apply(portion, names)]
         assert outcomes(receipts) == [Outcome.APPLIED] * len(changes)
-        assert not any(receipt.was_there for receipt in receipts)
+        assert apart or not any(receipt.was_there for receipt in receipts)
         assert sandbox.members()["VIP"] == set(emails)
 
     def test_who_was_merged_into_a_new_address_stays_on_the_list(
@@ -736,10 +740,12 @@ class TestApply:
         assert outcomes(receipts) == [Outcome.APPLIED] * 2
         assert sandbox.members()["VIP"] == {"new@shopper.example"}
 
+    @pytest.mark.parametrize("apart", [False, True])
     def test_two_names_of_one_list_do_not_undo_each_other(
         self,
         sandbox: KlaviyoSandbox,
         destination: KlaviyoDestination,
+        apart: bool,
     ) -> None:
         # a person renamed the list in Klaviyo and in the configuration
         list_id = sandbox.put_list("Gold")
@@ -748,7 +754,9 @@ class TestApply:
             add("ada@shopper.example", "Gold"),
             remove("ada@shopper.example", "VIP", remote_id=one_id),
         ]
-        receipts = list(destination.apply(changes, {"VIP": list_id, "Gold": list_id}))
+        ids = {"VIP": list_id, "Gold": list_id}
+        portions = [changes[:1], changes[1:]] if apart else [changes]
+        receipts = [r for portion in portions for r in destination.apply(portion, ids)]
         assert not any(receipt.was_there for receipt in receipts)
         assert sandbox.members()["Gold"] == {"ada@shopper.example"}
 
