@@ -137,7 +137,7 @@ def follow(database: Database, steps: Sequence[Step]) -> None:
             stored, fresh = StoredPopulation(database, name), world.population(name)
             assert stored.count() == fresh.count()
             for expression in expressions:
-                cut, old = threshold(expression, fresh), before.get(expression)
+                cut, old = threshold(expression, fresh), before.get(expression, "insufficient")
                 assert threshold(expression, stored) == cut, expression
                 touched = moved(expression, old, cut, fresh, FACTORS)
                 assert moved(expression, old, cut, stored, FACTORS) == touched, expression
