@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import deque
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from segmentd.sdk import ConfigError, TransientError, Window, instant
 from segmentd_woocommerce.client import WooClient
+from segmentd_woocommerce.errors import UnreadableError
 from segmentd_woocommerce.pages import BEHIND, FAILURE, Row
 from segmentd_woocommerce.records import RecordList
 from segmentd_woocommerce.walk import Walk
@@ -63,6 +65,7 @@ class Changes:
         self, client: WooClient, path: str, params: dict[str, str], window: Window, place: Place
     ) -> None:
         self._path = path
+        self._newest = RecordList(client, path, {**params, "orderby": "modified", "order": "desc"})
         self._list = RecordList(
             client,
             path,
@@ -91,18 +94,43 @@ class Changes:
 
         A place is never behind a row with ``FAILURE``: after a crash it is tried again.
         """
-        while rows := self._walk.page():
-            if BEHIND in rows[0]:
-                yield rows, self._place
-                continue
-            stamps = [(row, self._changed(row)) for row in rows]
-            fresh = [row for row, stamp in stamps if self._seen.get(row["id"]) != stamp]
-            self._seen |= {row["id"]: stamp for row, stamp in stamps}
-            if FAILURE not in rows[0]:
-                dated = [stamp for _, stamp in stamps if stamp != _NEVER]
-                last = min(dated[-1], self._until) if dated else self._place.last
-                self._place = self._reached(rows, last)
-            yield fresh, self._place
+        rows = self._walk.page()
+        if not self._place.offset:
+            self._check_bounds()
+        while rows:
+            yield self._fresh(rows), self._place
+            rows = self._walk.page()
+
+    def _fresh(self, rows: list[Row]) -> list[Row]:
+        if BEHIND in rows[0]:
+            return rows
+        stamps = [(row, self._changed(row)) for row in rows]
+        fresh = [row for row, stamp in stamps if self._seen.get(row["id"]) != stamp]
+        self._seen |= {row["id"]: stamp for row, stamp in stamps}
+        if FAILURE not in rows[0]:
+            dated = [stamp for _, stamp in stamps if stamp != _NEVER]
+            last = min(dated[-1], self._until) if dated else self._place.last
+            self._place = self._reached(rows, last)
+        return fresh
+
+    def _check_bounds(self) -> None:
+        """ConfigError if the list leaves out what changed within its bounds.
+
+        Plugins are known that let ``modified_after`` count in local time. In a list without bounds
+        the row before the first of ours must be older. If it is not, perhaps it came just now, or
+        the clocks were changed: then our list shows it if asked for its id.
+        """
+        if self._since is None:
+            return
+        with contextlib.suppress(UnreadableError):
+            for row in self._newest.glance(self._walk.total or self._walk.offset).rows:
+                stamp = self._time_of(row)
+                if self._since <= stamp <= self._until and self._list.whole(row) is None:
+                    raise ConfigError(
+                        f"the store misunderstands modified_after: {self._path} leaves out a record"
+                        f" of {stamp:%Y-%m-%d %H:%M} GMT; look for a plugin or snippet that changes"
+                        " the dates by which REST lists are asked for, and switch it off"
+                    )
 
     def _reached(self, rows: list[Row], last: datetime | None) -> Place:
         if last is not None:
@@ -121,19 +149,22 @@ class Changes:
         return read is not None and self._changed(row) <= read
 
     def _changed(self, row: Row) -> datetime:
-        try:
-            stamp = instant(row["date_modified_gmt"])
-        except KeyError as error:
-            raise TransientError(f"{self._path}: a row without date_modified_gmt") from error
-        except ValueError:
-            return _NEVER  # whoever reads the rest of the row takes or rejects it
-        if self._since is not None and stamp < self._since:
+        stamp = self._time_of(row)
+        if self._since is not None and _NEVER < stamp < self._since:
             raise ConfigError(
                 f"the store ignores modified_after: {self._path} shows a record of {stamp:%Y-%m-%d}"
                 f" though asked for later ones; WooCommerce must be 5.4 or newer, and no cache may "
                 "stand before /wp-json/"
             )
         return stamp
+
+    def _time_of(self, row: Row) -> datetime:
+        try:
+            return instant(row["date_modified_gmt"])
+        except KeyError as error:
+            raise TransientError(f"{self._path}: a row without date_modified_gmt") from error
+        except ValueError:
+            return _NEVER  # whoever reads the rest of the row takes or rejects it
 
     def _advance(self, since: datetime) -> None:
         """Let the list begin later; offsets count from there.

@@ -97,8 +97,14 @@ def _customers(store: Store, call: Call, _: re.Match[str]) -> Response:
     return _listed(store, call, rows, values, lambda row: documents.customer(row, store, call.base))
 
 
+def _bounded(store: Store, values: dict[str, Any]) -> dict[str, Any]:
+    """The arguments as a plugin leaves them."""
+    is_misread = store.misreads_dates and values["modified_after"] is not None
+    return {**values, "dates_are_gmt": False} if is_misread else values
+
+
 def _orders(store: Store, call: Call, _: re.Match[str]) -> Response:
-    values = read_arguments(call.sent, arguments.ORDERS)
+    values = _bounded(store, read_arguments(call.sent, arguments.ORDERS))
     call.check_view(_LIST)
     rows = lists.orders(store.orders, values, store.zone)
     extra = {f"status[{index}]": status for index, status in enumerate(values["status"])}
@@ -145,7 +151,7 @@ def _order_refund(store: Store, call: Call, found: re.Match[str]) -> Response:
 
 
 def _products(store: Store, call: Call, _: re.Match[str]) -> Response:
-    values = read_arguments(call.sent, arguments.PRODUCTS)
+    values = _bounded(store, read_arguments(call.sent, arguments.PRODUCTS))
     call.check_view(_LIST)
     rows = lists.dated(store.products, values, store.zone)
     return _listed(store, call, rows, values, lambda row: catalog.product(row, store, call.base))

@@ -151,6 +151,8 @@ class Store:
     """Name of a category, tag or brand → its id."""
     poisoned: set[tuple[str, int]] = field(default_factory=set)
     """Stream and id of records that a plugin shows wrongly."""
+    misreads_dates: bool = False
+    """A plugin lets bounds of change times count in the store's time, whatever was asked for."""
     host: Host = field(default_factory=Host)
     meta_ids: Iterable[int] = field(default_factory=lambda: itertools.count(8707))
     post_ids: Iterable[int] = field(default_factory=lambda: itertools.count(90_000_001))

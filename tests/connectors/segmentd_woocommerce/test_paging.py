@@ -164,18 +164,21 @@ def sort_by_local_time(
     monkeypatch.setattr(sandbox.store.orders, "in_order", lambda *_: rows)
 
 
+@pytest.mark.parametrize("first", [1, 12, 15, 18, 24])
 def test_a_list_sorted_by_local_time(
     sandbox: WooCommerceSandbox,
     client: Make,
     store: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
+    first: int,
 ) -> None:
     """On the night when clocks are set back (05:00 to 07:00 GMT)."""
     for number in range(1, 41):
         store(number, 4 * 3600 + 360 * number)
     sort_by_local_time(sandbox, monkeypatch, lambda _: sandbox.store.zone)
-    ids = [row["id"] for part, _ in changes(client(per_page=3)) for row in part]
-    assert sorted(set(ids)) == list(range(1, 41))
+    since = START + timedelta(hours=4, minutes=6 * first) if first > 1 else None
+    ids = [row["id"] for part, _ in changes(client(per_page=3), since) for row in part]
+    assert sorted(set(ids)) == list(range(first, 41))
 
 
 @pytest.mark.parametrize(("before", "after"), [(0, -5), (0, -8), (14, -12)])

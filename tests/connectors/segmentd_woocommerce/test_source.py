@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -172,7 +173,7 @@ def test_asks_light_and_by_gmt(sandbox: WooCommerceSandbox, source: WooCommerceS
         datetime.fromisoformat("2026-11-21T11:00:00.2+00:00"),
     )
     assert read(source, "orders", within) == []
-    listed, trash = query(sandbox), query(sandbox, 1)
+    listed, trash = query(sandbox), query(sandbox, 2)
     for asked in (listed, trash):
         assert asked["modified_after"] == "2026-11-21T09:59:59", "exclusive"
         assert asked["modified_before"] == "2026-11-21T11:00:01", "exclusive"
@@ -180,6 +181,74 @@ def test_asks_light_and_by_gmt(sandbox: WooCommerceSandbox, source: WooCommerceS
         assert (asked["orderby"], asked["order"]) == ("modified", "asc")
         assert "meta_data" not in asked["_fields"]
     assert (listed["status"], trash["status"]) == ("any", "trash")
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+@pytest.mark.parametrize("stream", ["orders", "products"])
+@pytest.mark.parametrize("minutes", [[5], [50, 400, 5]])
+def test_a_store_that_misunderstands_the_bounds_is_noticed(
+    sandbox: WooCommerceSandbox,
+    source: WooCommerceSource,
+    new_order: NewOrder,
+    zone: str,
+    stream: str,
+    minutes: list[int],
+) -> None:
+    """Else an empty list would be believed, and orders lost without a word."""
+    now = sandbox.clock.now()
+    for number, ago in enumerate(minutes, 1):
+        moment = now - timedelta(minutes=ago)
+        sandbox.put_order(new_order(number, updated_at=moment))
+        sandbox.put_product(Product(str(number), "Tea", updated_at=moment))
+    within = window(sandbox, max(minutes) / 60 + 0.2)
+    assert len(read(source, stream, within)) == len(minutes)
+    sandbox.store.zone, sandbox.store.misreads_dates = ZoneInfo(zone), True
+    for _ in range(2):
+        batches = source.read(stream, within, None)
+        with pytest.raises(ConfigError, match=r"misunderstands modified_after: .* leaves out"):
+            next(batches)
+
+
+def test_the_bounds_are_proved_by_one_light_request_for_each_list(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource, new_order: NewOrder
+) -> None:
+    now = sandbox.clock.now()
+    for number in range(1, 13):
+        sandbox.put_order(new_order(number, updated_at=now - timedelta(minutes=10 * number)))
+    batches = list(source.read("orders", window(sandbox, 1.1), None))
+    proofs = [entry.request.query for entry in sandbox.log if "desc" in entry.request.query_string]
+    assert [(asked["status"], asked.get("offset")) for asked in proofs] == [
+        ("any", "6"),
+        ("trash", None),
+    ]
+    for asked in proofs:
+        assert (asked["per_page"], asked["_fields"]) == ("1", "id,date_modified_gmt")
+        assert not {"modified_after", "modified_before"} & asked.keys()
+    sandbox.log.clear()
+    list(source.read("orders", window(sandbox, 1.1), batches[0].position))
+    assert "any" not in [
+        entry.request.query["status"]
+        for entry in sandbox.log
+        if "desc" in entry.request.query_string
+    ], "once for each window"
+
+
+@pytest.mark.parametrize("listed", [0, 3])
+def test_an_order_that_becomes_visible_late_is_no_misunderstanding(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource, new_order: NewOrder, listed: int
+) -> None:
+    now = sandbox.clock.now()
+
+    def late(request: Request, handle: Callable[[Request], Response]) -> Response:
+        response = handle(request)
+        sandbox.put_order(new_order(9, updated_at=now - timedelta(minutes=30)))
+        return response
+
+    for number in range(1, listed + 1):
+        sandbox.put_order(new_order(number, updated_at=now - timedelta(minutes=number)))
+    sandbox.faults.append(late)
+    read(source, "orders", window(sandbox, 1))
+    assert "9" in [record.id for record in read(source, "orders", window(sandbox, 1))]
 
 
 def test_the_first_read_has_no_lower_bound(
