@@ -125,12 +125,19 @@ class Changes:
         with contextlib.suppress(UnreadableError):
             for row in self._newest.glance(self._walk.total or self._walk.offset).rows:
                 stamp = self._time_of(row)
-                if self._since <= stamp <= self._until and self._list.whole(row) is None:
+                if self._since <= stamp <= self._until and self._is_left_out(row):
                     raise ConfigError(
                         f"the store misunderstands modified_after: {self._path} leaves out a record"
                         f" of {stamp:%Y-%m-%d %H:%M} GMT; look for a plugin or snippet that changes"
                         " the dates by which REST lists are asked for, and switch it off"
                     )
+
+    def _is_left_out(self, row: Row) -> bool:
+        if self._list.whole(row) is not None:
+            return False
+        # perhaps it was changed meanwhile, and left for the next window
+        found = self._newest.whole(row)
+        return found is not None and self._time_of(found) == self._time_of(row)
 
     def _reached(self, rows: list[Row], last: datetime | None) -> Place:
         if last is not None:

@@ -251,6 +251,26 @@ def test_an_order_that_becomes_visible_late_is_no_misunderstanding(
     assert "9" in [record.id for record in read(source, "orders", window(sandbox, 1))]
 
 
+def test_an_order_that_is_changed_while_it_is_looked_for_is_no_misunderstanding(
+    sandbox: WooCommerceSandbox, source: WooCommerceSource, new_order: NewOrder
+) -> None:
+    within = window(sandbox, 1)
+
+    def late(request: Request, handle: Callable[[Request], Response]) -> Response:
+        response = handle(request)
+        sandbox.put_order(new_order(9))
+        return response
+
+    def touch(request: Request, handle: Callable[[Request], Response]) -> Response:
+        assert request.query["include"] == "9"
+        sandbox.clock.advance(5)
+        sandbox.touch_order("9")
+        return handle(request)
+
+    sandbox.faults += [late, faults.none(), touch]
+    assert read(source, "orders", within) == []
+
+
 def test_the_first_read_has_no_lower_bound(
     sandbox: WooCommerceSandbox, source: WooCommerceSource
 ) -> None:
