@@ -25,8 +25,6 @@ from segmentd_klaviyo.members import BATCH, Members, Target
 from segmentd_klaviyo.settings import KlaviyoSettings
 
 _LONGEST_NAME = 255
-_AT_ONCE = 10 * BATCH
-"""Changes that are sorted by list before they are sent."""
 
 
 class KlaviyoDestination(Destination):
@@ -117,8 +115,7 @@ def _groups(changes: Iterable[Change]) -> Iterator[list[Change]]:
     actions: dict[tuple[str, str | None], Action] = {}
     for change in changes:
         key = (change.name, address(change.email) or change.remote_id)
-        opposed = actions.get(key, change.action) is not change.action
-        if opposed or len(group) >= _AT_ONCE:
+        if actions.get(key, change.action) is not change.action:
             yield group
             group, actions = [], {}
         group.append(change)
