@@ -12,7 +12,7 @@ from segmentd.bootstrap import App, open_app
 from segmentd.cli.exits import Exit
 from segmentd.cli.main import run
 from segmentd.config import load_config
-from segmentd.domain.errors import AuthError, UndecidedError
+from segmentd.domain.errors import AuthError, TransientError, UndecidedError
 from segmentd.sdk.testing import faults
 from segmentd.sdk.testing.memory import MemoryLists, MemoryShop, registered
 
@@ -106,9 +106,10 @@ def test_a_sync_of_some_sources_says_that_the_others_come_first(
 
 
 def test_a_source_that_fails_for_now_is_what_a_sync_ends_with(story: Story) -> None:
-    story.configure(SECOND)
+    app = story.configure(SECOND)
     story.other.faults = [faults.status(500)] * 60
-    assert story.type("sync") == Exit.TEMPORARY
+    with pytest.raises(TransientError):
+        app.sync().check()
 
 
 def test_an_edited_rule_is_evaluated_before_anything_is_pushed_by_it(
