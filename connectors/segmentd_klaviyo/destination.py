@@ -21,7 +21,7 @@ from segmentd_klaviyo import client as api
 from segmentd_klaviyo.client import Klaviyo, refusals_named
 from segmentd_klaviyo.lists import Lists
 from segmentd_klaviyo.mapping import address
-from segmentd_klaviyo.members import BATCH, Members, Target
+from segmentd_klaviyo.members import BATCH, Fresh, Members, Target
 from segmentd_klaviyo.settings import KlaviyoSettings
 
 _LONGEST_NAME = 255
@@ -40,7 +40,7 @@ class KlaviyoDestination(Destination):
         self._klaviyo = Klaviyo(own, runtime)
         self._lists = Lists(self._klaviyo)
         self._members = Members(self._klaviyo, self._lists, own)
-        self._fresh: dict[str, dict[str, tuple[str, str | None]]] = defaultdict(dict)
+        self._fresh: dict[str, Fresh] = defaultdict(dict)
         """By list; a push may come in many portions."""
 
     def info(self) -> DestinationInfo:

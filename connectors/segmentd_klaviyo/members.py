@@ -38,6 +38,8 @@ Bulk Profile Import API": not for a few profiles)."""
 _MOST_SUSPECTS = 10
 Rows = dict[str, list[Change]]
 """Address or profile id → the changes that ask for it."""
+Fresh = dict[str, tuple[str, str | None]]
+"""Id of a profile that a push has put on a list → by which name of the list, and which address."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,8 @@ class Target:
     leaving: Set[str]
     """Ids of the profiles that this portion takes off, so they are there by us. Who changed their
     address is one profile that joins by the new one and leaves by the old one."""
-    fresh: dict[str, tuple[str, str | None]]
-    """Id of a profile that this push has put there → by which name and address: by others it has to
-    stay."""
+    fresh: Fresh
+    """Whom this push has put there: asked for by another name or address they have to stay."""
 
     def keeps(self, one_id: str, asked: Sequence[Change]) -> bool:
         """Whether a profile that is to be taken off was put there otherwise by the same push."""

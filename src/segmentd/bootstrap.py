@@ -267,7 +267,7 @@ class App:
             name: [stream.name for stream in plugins.source(connector.connector).streams]
             for name, connector in self.config.sources.items()
         }
-        return [name for name, all_ in streams.items() if not self.store.complete({name: all_})]
+        return self.store.unread(streams)
 
     def source(self, connector: ConnectorConfig, held: Holding | None = None) -> Source:
         """A source, ready to be read under its lease; the caller closes it."""

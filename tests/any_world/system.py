@@ -199,7 +199,7 @@ def _pass(store: Store, lease: Lease, system: System, *, full: bool) -> SegmentS
     rules = system.rules
     return segment(
         store, lease, rules.segments, rules.ruleset, system.shop.now, _silently,
-        complete=store.complete({SHOP: STREAMS}), full=full,
+        complete=not store.unread({SHOP: STREAMS}), full=full,
     )  # fmt: skip
 
 

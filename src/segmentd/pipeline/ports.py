@@ -104,8 +104,8 @@ class PullPort(Protocol):
     ) -> int:
         """Tombstone records that the shop confirmed gone; their profiles become dirty."""
 
-    def complete(self, sources: Mapping[str, Sequence[str]]) -> bool:
-        """Whether every stream of every source has been read to the end at least once."""
+    def unread(self, sources: Mapping[str, Sequence[str]]) -> list[str]:
+        """The sources of which a stream has not been read to its end even once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,13 +117,15 @@ class PullStore:
             saving.mark_dirty()
         return removed
 
-    def complete(self, sources: Mapping[str, Sequence[str]]) -> bool:
-        """Whether every stream of every source has been read to the end at least once."""
+    def unread(self, sources: Mapping[str, Sequence[str]]) -> list[str]:
+        """The sources of which a stream has not been read to its end even once."""
         with self._database.read() as connection:
             bulk = Bulk(connection, sqlite=self._database.sqlite)
             rows = bulk.rows("SELECT source, stream FROM cursors WHERE watermark IS NOT NULL")
         read = {(row.source, row.stream) for row in rows}
-        return all((source, s) in read for source, streams in sources.items() for s in streams)
+        return [
+            name for name, streams in sources.items() if any((name, s) not in read for s in streams)
+        ]
 
 
 def _remove_gone(saving: Saving, batch: Batch) -> None:

@@ -337,10 +337,10 @@ def test_complete_means_every_stream_to_its_end(shop: Shop) -> None:
     wanted = {"shop": ["customers", "orders"]}
     store.save_cursor(shop.lease, "shop", "customers", Cursor(NOW))
     store.save_cursor(shop.lease, "shop", "orders", Cursor(window=Window(None, NOW)))
-    assert not store.complete(wanted)
+    assert store.unread(wanted) == list(wanted)
     store.save_cursor(shop.lease, "shop", "orders", Cursor(NOW))
-    assert store.complete(wanted)
-    assert not store.complete({**wanted, "other": ["orders"]})
+    assert store.unread(wanted) == []
+    assert store.unread({**wanted, "other": ["orders"]}) == ["other"]
 
 
 def test_who_lost_the_lease_writes_nothing(shop: Shop) -> None:
