@@ -53,6 +53,11 @@ LOCK_PATIENCE = timedelta(seconds=30)
 """How long a command waits for another process that holds the same source or destination."""
 
 
+def wall_clock() -> datetime:
+    """What the clock of this machine says."""
+    return datetime.now(UTC)
+
+
 def _quiet(_label: str, _done: int, _total: int | None) -> None:
     return None
 
@@ -117,6 +122,8 @@ class App:
     patience: timedelta = LOCK_PATIENCE
     meters: dict[str, Meter] = field(default_factory=dict)
     """What each connector did, by its name in the configuration."""
+    machine: Callable[[], datetime] = wall_clock
+    """Real time, as far as this machine knows it."""
     epochs: dict[str, int] = field(default_factory=dict)
     """The epoch under which this process held each lease last."""
     # not handed on to a copy with another configuration
@@ -330,7 +337,14 @@ class App:
             self._ticking(held, f"{name} {stream}")(done, total)
 
         return Reading(
-            name, source, self.store, held.lease, self.clock(), progress, self.config.shop.currency
+            name,
+            source,
+            self.store,
+            held.lease,
+            self.clock(),
+            self.machine(),
+            progress,
+            self.config.shop.currency,
         )
 
     def _ought(self, connector: ConnectorConfig) -> Ought:
@@ -436,7 +450,7 @@ def open_app(
             stack.callback(store.close)
             store.spread(scheduler)
             stack.pop_all()
-    return App(config, store, clock or _wall, sleep, progress, patience)
+    return App(config, store, clock or wall_clock, sleep, progress, patience)
 
 
 def _collect_less_often() -> None:
@@ -492,10 +506,6 @@ def _where_to_list(config: Config, name: str) -> str:
         if rest and namespace in plugins.source(connector.connector).fields:
             return f'; add "{rest}" to {namespace} in [sources.{source}]'
     return ""
-
-
-def _wall() -> datetime:
-    return datetime.now(UTC)
 
 
 def _chosen(

@@ -143,7 +143,8 @@ class System:
     def pull(self) -> None:
         """Read what changed in the shop."""
         source = WorldSource(self.shop)
-        pull(Reading(SHOP, source, self.store, self._lease_of_shop, self.shop.now, _quietly))
+        now = self.shop.now
+        pull(Reading(SHOP, source, self.store, self._lease_of_shop, now, now, _quietly))
 
     def segment(self) -> SegmentSummary:
         """A pass over what is dirty or due, or each time over everybody."""

@@ -38,7 +38,7 @@ def _cursor_before_rows() -> None:
         self: Store, lease: Any, source: Any, stream: Any, records: Sequence[Any], *rest: Any
     ) -> Any:
         rejected, cursor, now = rest
-        self.save_cursor(lease, source, stream, cursor.close())
+        self.save_cursor(lease, source, stream, cursor.close(now))
         with _exposed():
             return right(self, lease, source, stream, records, rejected, cursor, now)
 

@@ -53,11 +53,15 @@ class Cursor:
             raise ValueError("no window is open")
         return replace(self, watermark=self.window.until, position=None)
 
-    def close(self) -> Cursor:
-        """The window was read to its end: the watermark moves there, and never back."""
+    def close(self, clock: datetime) -> Cursor:
+        """The window was read to its end: the watermark moves there, and never back.
+
+        Nor does it pass ``clock``, what our own clock said when the reading began: a server that
+        told a day too late once would let every change of that day go by unread.
+        """
         if self.window is None:
             raise ValueError("no window is open")
-        until = self.window.until
+        until = min(self.window.until, clock)
         if self.watermark is not None:
             until = max(until, self.watermark)
         return Cursor(watermark=until)

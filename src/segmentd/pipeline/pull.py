@@ -65,6 +65,8 @@ class Reading:
     store: PullPort
     lease: Lease
     now: datetime
+    clock: datetime
+    """What this machine's clock says, whatever ``now`` a person gave."""
     progress: Progress
     currency: str | None = None
     """What money is counted in, where the configuration overrides the shop."""
@@ -79,7 +81,7 @@ def pull(reading: Reading) -> PullSummary:
         whole = stream.kind is StreamKind.SWEEP
         done = _read(reading, stream, stream.name, cursor, whole=whole)
         _remove_missing(reading, stream, done, accept=False)
-        store.save_cursor(reading.lease, name, stream.name, cursor.close())
+        store.save_cursor(reading.lease, name, stream.name, cursor.close(reading.clock))
         summary.streams.append(done.summary)
     return summary
 
@@ -129,7 +131,7 @@ def _hand_over(reading: Reading, stream: Stream, cursor: Cursor, since: datetime
     """Let the normal pulls begin where a first complete backfill ended."""
     usual = reading.store.cursor(reading.name, stream.name)
     if since is None and usual.watermark is None:
-        closed = cursor.close()
+        closed = cursor.close(reading.clock)
         reading.store.save_cursor(reading.lease, reading.name, stream.name, closed)
 
 

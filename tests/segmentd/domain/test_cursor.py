@@ -24,7 +24,7 @@ def test_the_first_window_reaches_back_to_the_beginning() -> None:
 
 
 def test_the_next_window_overlaps_by_the_lag() -> None:
-    cursor = Cursor().open(NOON, LAG).close().open(after(60), LAG)
+    cursor = Cursor().open(NOON, LAG).close(NOON).open(after(60), LAG)
     assert cursor.window == Window(after(-10), after(60))
 
 
@@ -34,7 +34,7 @@ def test_an_unfinished_window_goes_on_as_it_was() -> None:
 
 
 def test_a_new_window_begins_at_its_first_page() -> None:
-    cursor = Cursor().open(NOON, LAG).at("page 7").close()
+    cursor = Cursor().open(NOON, LAG).at("page 7").close(NOON)
     assert cursor.position is None
     assert cursor.open(after(60), LAG).position is None
 
@@ -43,23 +43,34 @@ def test_i6_a_clock_that_went_back_does_not_move_the_watermark_back() -> None:
     cursor = Cursor(watermark=NOON).open(after(-60), LAG)
     assert cursor.window is not None
     assert cursor.window.until == NOON
-    assert cursor.close().watermark == NOON
+    assert cursor.close(after(-60)).watermark == NOON
 
 
-def test_i1_a_clock_that_was_ahead_once_hides_no_later_change() -> None:
-    """Its answer of one moment moved the watermark by days; what changes from then on counts."""
-    cursor = Cursor(watermark=NOON).open(after(2 * 24 * 60), LAG).close()
+def test_i6_a_server_whose_clock_is_ahead_moves_the_watermark_to_our_time_only() -> None:
+    cursor = Cursor(watermark=NOON).open(after(2 * 24 * 60), LAG)
+    assert cursor.window == Window(after(-10), after(2 * 24 * 60))
+    assert cursor.close(after(1)).open(after(300), LAG).window == Window(after(-9), after(300))
+
+
+def test_i6_our_own_clock_being_behind_reads_more_and_misses_nothing() -> None:
+    cursor = Cursor(watermark=NOON).open(after(60), LAG).close(after(-600))
+    assert cursor.open(after(120), LAG).window == Window(after(-10), after(120))
+
+
+def test_i1_two_clocks_that_were_ahead_once_hide_no_later_change() -> None:
+    """They moved the watermark by days; what changes from then on counts."""
+    cursor = Cursor(watermark=NOON).open(after(2 * 24 * 60), LAG).close(after(2 * 24 * 60))
     following = cursor.open(after(5), LAG)
     assert following.window == Window(after(-5), after(2 * 24 * 60))
 
 
 def test_i6_a_resumed_old_window_does_not_move_the_watermark_back() -> None:
-    assert Cursor(NOON, Window(None, after(-60))).close().watermark == NOON
+    assert Cursor(NOON, Window(None, after(-60))).close(NOON).watermark == NOON
 
 
 def test_closing_needs_a_window() -> None:
     with pytest.raises(ValueError, match="no window"):
-        Cursor().close()
+        Cursor().close(NOON)
 
 
 class Reading(RuleBasedStateMachine):
@@ -87,6 +98,12 @@ class Reading(RuleBasedStateMachine):
         """The server's clock may be behind."""
         self.cursor = self.cursor.open(instant(self.now - back), LAG)
 
+    @rule(ahead=st.integers(1, 100_000))
+    def all_is_read_while_the_server_is_ahead(self, ahead: int) -> None:
+        self.cursor = self.cursor.open(instant(self.now + ahead), LAG)
+        while self.cursor.window is not None:
+            self.a_page_is_read()
+
     @rule()
     def a_page_is_read(self) -> None:
         if self.cursor.window is None:
@@ -97,7 +114,7 @@ class Reading(RuleBasedStateMachine):
             self.seen.update(page)
             self.cursor = self.cursor.at(str(page[-1]))
         else:
-            self.cursor = self.cursor.close()
+            self.cursor = self.cursor.close(instant(self.now))
 
     @invariant()
     def the_watermark_never_goes_back(self) -> None:

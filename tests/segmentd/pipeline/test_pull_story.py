@@ -84,6 +84,21 @@ def test_a_backfill_of_a_stretch_leaves_the_cursor_alone(story: Story) -> None:
     assert not story.app.complete()
 
 
+def test_i6_a_shop_whose_clock_was_days_ahead_once_hides_no_later_order(story: Story) -> None:
+    ours = SandboxClock(story.clock.now(), frozen=True)
+    story.app.machine = ours.now
+    story.app.pull(["shop"]).check()
+    story.clock.advance(3 * 86_400)
+    story.app.pull(["shop"]).check()
+    story.clock.advance(3600 - 3 * 86_400)
+    story.shop.put_customer(Customer("51", email="c51@shopper.example"))
+    story.clock.advance(3600)
+    ours.advance(7200)
+    story.app.pull(["shop"]).check()
+    assert story.customers() == 51
+    assert story.watermark() == ours.now().replace(microsecond=0)
+
+
 def test_an_interrupted_backfill_goes_on_where_it_stopped(story: Story) -> None:
     story.shop.faults = [faults.none()] * 6 + [faults.status(500)] * 60
     with pytest.raises(TransientError):

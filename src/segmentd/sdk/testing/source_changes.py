@@ -96,7 +96,7 @@ class SourceChanges(SourceCase):
                     change(bench, stream, 3 * self.page_size + 1)
                 seen.batches.append(batch)
         bench.clock.advance(60)
-        cursor = cursor.close().open(bench.now(), lag)
+        cursor = cursor.close(bench.now()).open(bench.now(), lag)
         assert cursor.window
         seen.batches += bench.read(stream, cursor.window).batches
         assert_read_whole(bench, stream, seen)
