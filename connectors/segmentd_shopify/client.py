@@ -46,6 +46,8 @@ class ShopifyClient:
         self._bucket = CostBucket(runtime)
         self._costs: dict[str, float] = {}
         self._served: str | None = None
+        self.denied: set[str] = set()
+        """Optional fields that the app was not allowed to see, in any answer so far."""
         self._now: datetime = runtime.now()
         self._http = HttpClient(
             settings.url, runtime, auth=self._sign, pacer=self._bucket, classify=check_status
@@ -133,7 +135,7 @@ class ShopifyClient:
         def classify(response: HttpResponse) -> None:
             check_status(response)
             self._observe(operation, response)
-            check_body(response.json(), optional)
+            self.denied |= check_body(response.json(), optional)
 
         response = self._http.request(
             "POST",

@@ -63,23 +63,27 @@ def check_status(response: HttpResponse) -> None:
         raise ConfigError(f"{error}: Shopify does not take our request") from None
 
 
-def check_body(body: Mapping[str, Any], optional: frozenset[str]) -> None:
+def check_body(body: Mapping[str, Any], optional: frozenset[str]) -> set[str]:
     """Raise for errors in a GraphQL answer; they come before its data.
 
     ``optional``: last names of the paths of fields that may be denied (protected customer data);
-    they are null then, and nothing is raised.
+    they are null then, and nothing is raised. Returns those that were denied.
     """
     errors = body.get("errors") or []
     if not isinstance(errors, list):
         raise TransientError(f"Shopify: {errors!s:.200}")
+    denied = set()
     for error in errors:
-        if not _tolerated(error, optional):
+        name = _denied(error)
+        if name not in optional:
             raise _meaning(error, body)
+        denied.add(name)
     if not isinstance(body.get("data"), dict):
         raise TransientError("Shopify answered without data")
     for search in body.get("extensions", {}).get("search") or []:
         if search.get("warnings"):
             raise SearchError(_search_sentence(search["warnings"][0]))
+    return denied
 
 
 def throttled_for(body: Mapping[str, Any]) -> float | None:
@@ -97,9 +101,10 @@ def _code(error: Mapping[str, Any]) -> str:
     return str((error.get("extensions") or {}).get("code") or "")
 
 
-def _tolerated(error: Mapping[str, Any], optional: frozenset[str]) -> bool:
+def _denied(error: Mapping[str, Any]) -> str:
+    """The field that the app may not see; empty if the error says something else."""
     names = [name for name in error.get("path") or () if isinstance(name, str)]
-    return _code(error) == "ACCESS_DENIED" and bool(names) and names[-1] in optional
+    return names[-1] if names and _code(error) == "ACCESS_DENIED" else ""
 
 
 def _meaning(error: Mapping[str, Any], body: Mapping[str, Any]) -> SegmentdError:

@@ -5,7 +5,7 @@ They raise KeyError, TypeError or ValueError for a node that cannot be understoo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +18,20 @@ _units = lru_cache(maxsize=8192)(minor_units)
 # and so do titles, countries and states
 _text = lru_cache(maxsize=8192)(clean)
 _PAID = {"PAID", "PARTIALLY_PAID", "PARTIALLY_REFUNDED", "REFUNDED"}
+PROTECTED = {
+    "firstName": ("Name", ("first_name",)),
+    "lastName": ("Name", ("last_name",)),
+    "defaultEmailAddress": ("Email", ("email", "email_consent")),
+    "defaultPhoneNumber": ("Phone", ("phone", "sms_consent")),
+    "defaultAddress": (
+        "Address",
+        ("country", "region", "city", "postcode", "latitude", "longitude"),
+    ),
+    "email": ("Email", ("email",)),
+    "shippingAddress": ("Address", ("country", "region", "city")),
+}
+"""Field of a customer or an order that may be denied → the protected customer data that it is of,
+and what we make of it. https://shopify.dev/docs/apps/launch/protected-customer-data"""
 
 
 def gid(kind: str, record_id: str) -> str:
@@ -69,6 +83,15 @@ def to_customer(node: Node, metafields: Sequence[str] = ()) -> Customer:
         tags=_texts(node["tags"]),
         traits=_traits(node, metafields),
     )
+
+
+def withheld(denied: Iterable[str]) -> dict[str, str]:
+    """Our fields of a customer that come out of denied ones → the right that is missing."""
+    return {
+        field: f'protected customer data "{PROTECTED[name][0]}"'
+        for name in denied
+        for field in PROTECTED[name][1]
+    }
 
 
 def _degrees(value: Any) -> float | None:

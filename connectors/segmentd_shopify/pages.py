@@ -10,7 +10,7 @@ from typing import Any, cast
 from segmentd.sdk import Batch, Page, Record, Rejection, TransientError, paginate
 from segmentd_shopify.client import ShopifyClient
 from segmentd_shopify.errors import CursorError
-from segmentd_shopify.mapping import Node, gid, to_customer, to_order, to_product
+from segmentd_shopify.mapping import PROTECTED, Node, gid, to_customer, to_order, to_product
 from segmentd_shopify.operations import (
     ORDER_LINES,
     ORDERS,
@@ -58,11 +58,6 @@ def batch(found: Iterable[Record | Rejection], position: str | None) -> Batch:
     return Batch(records, position, rejected)
 
 
-_PERSONAL = frozenset(
-    {"firstName", "lastName", "defaultEmailAddress", "defaultPhoneNumber", "defaultAddress"}
-)
-
-
 def readings(settings: ShopifySettings) -> dict[str, Reading]:
     """Stream → how it is read."""
     fields = settings.metafields
@@ -79,14 +74,14 @@ def readings(settings: ShopifySettings) -> dict[str, Reading]:
             customers(fields),
             partial(to_customer, metafields=fields),
             {"first": settings.customers_page},
-            _PERSONAL,
+            frozenset(PROTECTED),
         ),
         "orders": Reading(
             "Order",
             ORDERS,
             to_order,
             {"first": settings.orders_page, "lines": settings.lines_page},
-            frozenset({"email", "shippingAddress"}),
+            frozenset(PROTECTED),
             by_id=ORDERS_BY_ID,
         ),
     }

@@ -26,7 +26,7 @@ from segmentd_shopify.backfill import Backfill
 from segmentd_shopify.bulk import BulkFailed, Position
 from segmentd_shopify.client import Identity, ShopifyClient
 from segmentd_shopify.errors import SearchError
-from segmentd_shopify.mapping import gid
+from segmentd_shopify.mapping import gid, withheld
 from segmentd_shopify.operations import COUNTS, EXIST
 from segmentd_shopify.pages import Pages, readings
 from segmentd_shopify.settings import ShopifySettings
@@ -80,8 +80,14 @@ class ShopifySource(Source):
 
         Pages come by change time, oldest first, and the position is Shopify's cursor. What was
         begun in one way goes on in it; only a bulk operation that fails leaves its window to pages,
-        from the beginning.
+        from the beginning. What Shopify did not let us see of customers is said with each batch: a
+        bulk operation fails for it, so that pages tell.
         """
+        for batch in self._batches(stream, window, position):
+            batch.withheld = withheld(self._client.denied)
+            yield batch
+
+    def _batches(self, stream: str, window: Window, position: str | None) -> Iterator[Batch]:
         reading, search = self._readings[stream], _search(window)
         of_bulk = Position.parse(position)
         if position is None and self._is_large(stream, window):

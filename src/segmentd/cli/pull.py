@@ -38,7 +38,8 @@ def pull(invocation: Invocation, sources: tuple[str, ...], as_json: bool) -> int
 @click.option(
     "--accept-removals",
     is_flag=True,
-    help="Believe a shop that no longer lists many of the records that we know.",
+    help="Believe a shop that no longer lists many of the records that we know, or no longer "
+    "shows us what we know of customers.",
 )
 @json_option
 @pass_invocation

@@ -96,6 +96,9 @@ class PullPort(Protocol):
     def save_cursor(self, lease: Lease, source: str, stream: str, cursor: Cursor) -> None:
         """Store a cursor alone (a window was opened or closed)."""
 
+    def knows(self, source: str, fields: Sequence[str]) -> list[str]:
+        """Those of these fields of ``Customer`` in which any account of the source has a value."""
+
     def ids(self, source: str, stream: str) -> Iterator[str]:
         """Ids of the stored records of a stream, without guests and without what is gone."""
 

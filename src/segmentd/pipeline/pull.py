@@ -6,12 +6,13 @@ While one is written the next is fetched; what was fetched and not written is fe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from segmentd.domain.cursor import BACKFILL, Cursor, Window
+from segmentd.domain.errors import AuthError
 from segmentd.pipeline.ahead import ahead
 from segmentd.pipeline.ports import Lease, PullPort
 from segmentd.sdk.contract import Batch, ShopInfo, Source, Stream, StreamKind
@@ -76,10 +77,11 @@ def pull(reading: Reading) -> PullSummary:
     """Read what changed in every stream of the source since the last pull."""
     name, source, store = reading.name, reading.source, reading.store
     info, summary = _greet(reading)
+    sight = _Sight(reading, summary.warnings)
     for stream in source.streams:
         cursor = store.cursor(name, stream.name).open(info.now, stream.lag)
         whole = stream.kind is StreamKind.SWEEP
-        done = _read(reading, stream, stream.name, cursor, whole=whole)
+        done = _read(sight, stream, stream.name, cursor, whole=whole)
         _remove_missing(reading, stream, done, accept=False)
         store.save_cursor(reading.lease, name, stream.name, cursor.close(reading.clock))
         summary.streams.append(done.summary)
@@ -93,15 +95,17 @@ def backfill(
 
     One that was interrupted within the last days goes on where it stopped. The first complete one
     lets the normal pulls begin at its end; later ones never move their cursor.
+    ``accept_removals``: a person knows that the shop lists or shows less than it did.
     """
     name, source, store = reading.name, reading.source, reading.store
     info, summary = _greet(reading)
+    sight = _Sight(reading, summary.warnings, accept=accept_removals)
     for stream in source.streams:
         key = stream.name + BACKFILL
         cursor = _backfill_cursor(store.cursor(name, key), since, info)
         if cursor.watermark is None:
             whole = since is None or stream.kind is StreamKind.SWEEP
-            done = _read(reading, stream, key, cursor, whole=whole)
+            done = _read(sight, stream, key, cursor, whole=whole)
             _remove_missing(reading, stream, done, accept=accept_removals)
             _hand_over(reading, stream, cursor, since)
             store.save_cursor(reading.lease, name, key, cursor.ended())
@@ -144,8 +148,47 @@ class _Done:
     """Those of them that this run, reading the stream from beginning to end, has not met."""
 
 
-def _read(reading: Reading, stream: Stream, key: str, cursor: Cursor, *, whole: bool) -> _Done:
+@dataclass(slots=True)
+class _Sight:
+    """What the platform lets us see of customers.
+
+    What it withholds looks like what a customer never had. Where the store knows some of it, we
+    read no further: who is new meanwhile would come without it too, and not come again.
+    """
+
+    reading: Reading
+    warnings: list[str]
+    accept: bool = False
+    """A person knows of it and wants to go on without."""
+    withheld: set[str] = field(default_factory=set)
+    """Fields that were looked into."""
+
+    def check(self, batch: Batch) -> None:
+        """AuthError if the store knows what is withheld now; else a warning, once."""
+        new = sorted(batch.withheld.keys() - self.withheld)
+        if not new:
+            return
+        self.withheld.update(new)
+        name = self.reading.name
+        lost = [] if self.accept else self.reading.store.knows(name, new)
+        if lost:
+            raise AuthError(
+                f"{name} no longer shows us {_of_customers(lost, batch.withheld)}; "
+                "reading stopped before it, and nothing is lost",
+                hint=f"give the right back, then: segmentd pull {name}; "
+                f"or, to go on without: segmentd backfill {name} --accept-removals",
+            )
+        self.warnings.append(f"does not show us {_of_customers(new, batch.withheld)}")
+
+
+def _of_customers(names: Iterable[str], rights: Mapping[str, str]) -> str:
+    missing = sorted({rights[name] for name in names})
+    return f"{', '.join(names)} of customers (missing: {', '.join(missing)})"
+
+
+def _read(sight: _Sight, stream: Stream, key: str, cursor: Cursor, *, whole: bool) -> _Done:
     """``whole``: what is stored and not met is missing, unless an earlier run has begun."""
+    reading = sight.reading
     window = cursor.window
     if window is None:
         raise ValueError("the cursor has no open window")
@@ -156,6 +199,7 @@ def _read(reading: Reading, stream: Stream, key: str, cursor: Cursor, *, whole: 
     total = reading.source.count(stream.name, window)
     with closing(ahead(reading.source.read(stream.name, window, cursor.position))) as batches:
         for batch in batches:
+            sight.check(batch)
             _save(reading, key, cursor.at(batch.position), batch, done)
             reading.progress(stream.name, done.summary.read, total)
     return done

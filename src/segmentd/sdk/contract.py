@@ -82,6 +82,9 @@ class Batch:
     """Reading can go on behind these records from here; opaque to the core."""
     rejected: Sequence[Rejection] = ()
     """Records that could not be understood: noted, and the rest goes on."""
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    """Fields of ``Customer`` that the platform does not let us see, so that they are None here
+    whatever they are there → the right that is missing, in its words."""
 
 
 @dataclass(frozen=True, slots=True)

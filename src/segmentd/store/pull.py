@@ -12,7 +12,7 @@ from segmentd.pipeline.ports import Lease, Saved
 from segmentd.sdk.contract import Rejection, ShopInfo
 from segmentd.store.bulk import Bulk, Found
 from segmentd.store.content import LONGEST_ID, Batch, clean, prepare
-from segmentd.store.customers import save_customers
+from segmentd.store.customers import PROFILE_COLUMNS, save_customers
 from segmentd.store.engine import Database
 from segmentd.store.gone import remove_accounts
 from segmentd.store.orders import remove_orders, save_orders
@@ -98,6 +98,21 @@ class PullStore:
         with self._database.write(lease) as connection:
             bulk = Bulk(connection, sqlite=self._database.sqlite)
             _save_cursor(bulk, source, stream, cursor)
+
+    def knows(self, source: str, fields: Sequence[str]) -> list[str]:
+        """Those of these fields of ``Customer`` in which any account of the source has a value."""
+        columns = [name for name in fields if name in PROFILE_COLUMNS]
+        if not columns:
+            return []
+        counts = ", ".join(f"COUNT(p.{column})" for column in columns)
+        with self._database.read() as connection:
+            bulk = Bulk(connection, sqlite=self._database.sqlite)
+            (found,) = bulk.tuples(
+                f"SELECT {counts} FROM customers c JOIN profiles p ON p.profile_id = c.profile_id "  # noqa: S608
+                "WHERE c.source = ? AND c.guest = 0 AND c.gone_at IS NULL",
+                source,
+            )
+        return [column for column, count in zip(columns, found, strict=True) if count]
 
     def ids(self, source: str, stream: str) -> Iterator[str]:
         """Ids of the stored records of a stream, without guests and without what is gone."""

@@ -369,3 +369,14 @@ def test_the_shop_is_remembered(store: Store) -> None:
     info = ShopInfo("Mugs & more", "EUR", "Europe/Berlin", NOW)
     store.save_shop(lease, "shop", info)
     assert store.shop("shop") == info
+
+
+def test_says_what_it_knows_of_accounts(shop: Shop, store: Store) -> None:
+    Shop(store, "other").save(customer("1", "a@shopper.example"))
+    shop.save(replace(customer("1"), country="NO"), customer("2", "gone@shopper.example"))
+    shop.save(order("o1", email="guest@shopper.example"))
+    shop.remove("customers", "2")
+    assert store.knows("shop", ["email", "country", "first_name"]) == ["country"]
+    assert store.knows("shop", ["first_name"]) == []
+    shop.save(customer("3", "c3@shopper.example"))
+    assert store.knows("shop", ["email", "country", "first_name"]) == ["email", "country"]
