@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import TypeVar
 
@@ -41,6 +41,9 @@ RANGE = 12_500
 FULL_FLOOR = 5_000
 FULL_SHARE = 0.20
 """Above both, a full pass is cheaper than picking single profiles (performance.md, section 5)."""
+
+CLOCKS = timedelta(seconds=10)
+"""So far apart may the clocks of machines be that share a database."""
 
 Progress = Callable[[int, int], None]
 """Called with the profiles evaluated so far and the number to evaluate."""
@@ -75,20 +78,25 @@ def segment(
 ) -> SegmentSummary:
     """Decide the dirty and the due profiles, and everybody by edited rules or when ``full``.
 
-    Everybody also if ``now`` lies before that of the last pass, as due instants only look ahead,
-    and by rules with a value that was fitted anew. ``ruleset``: the segments, compiled. Writes
-    nothing where nothing is to be decided.
+    Everybody also if ``now`` lies clearly before that of the last pass, as due instants only look
+    ahead, and by rules with a value that was fitted anew. ``ruleset``: the segments, compiled.
+    Writes nothing where nothing is to be decided.
     """
     if not complete:
         return SegmentSummary(0, 0, 0, full=False, insufficient_data=True)
+    before = store.evaluated_at()
+    now = onward(now, before)
     found = store.known(ruleset.customers)
     ruleset = ruleset.pinning(found)
     segments = worded(segments, ruleset)
     changed = edited(store.versions(), segments)
-    passing = _Passing(store, lease, ruleset, now, progress, store.pending(now), store.thresholds())
+    back = before is not None and now < before
+    passing = _Passing(
+        store, lease, ruleset, now, back, progress, store.pending(now), store.thresholds()
+    )
     unfitted = outdated(ruleset, passing.stored, store.fitted_at(), now)
     news = len(passing.pending.dirty) + len(passing.pending.due)
-    everybody = full or passing.back or _are_many(news, passing.pending)
+    everybody = full or back or _are_many(news, passing.pending)
     summary = SegmentSummary(
         0, 0, 0, full=False, edited=sorted(changed), warnings=list(_unknown(segments, found))
     )
@@ -116,6 +124,14 @@ def segment(
         left=left,
         full=bool(passing.scope),
     )
+
+
+def onward(now: datetime, before: datetime | None) -> datetime:
+    """``now``, or the time of the pass before if that is only just ahead: another machine's clock,
+    or this one's before it was set right, and no wish to go back, which would cost everybody."""
+    if before is not None and now < before <= now + CLOCKS:
+        return before
+    return now
 
 
 def each_range(
@@ -178,6 +194,8 @@ class _Passing:
     lease: Lease
     ruleset: Ruleset
     now: datetime
+    back: bool
+    """The pass before was at a later time."""
     progress: Progress
     pending: Pending
     stored: Mapping[str, str]
@@ -195,12 +213,6 @@ class _Passing:
         self.causes = {**dict.fromkeys(self.pending.due, Cause.TIME), **self.pending.dirty}
         """The profiles that are decided by all rules."""
         self.thresholds.update(fitted_before(self.ruleset, self.stored))
-
-    @cached_property
-    def back(self) -> bool:
-        """Whether the pass before was at a later time."""
-        before = self.store.evaluated_at()
-        return before is not None and self.now < before
 
     @property
     def whole(self) -> bool:

@@ -23,7 +23,7 @@ from segmentd.domain.errors import ConfigError
 from segmentd.domain.ledger import Difference, Step, decide
 from segmentd.domain.segments import Segment
 from segmentd.pipeline.ports import FactsPort, Wish
-from segmentd.pipeline.segment import RANGE, chunks, each_range, edited, worded
+from segmentd.pipeline.segment import RANGE, chunks, each_range, edited, onward, worded
 from segmentd.pipeline.verification import Differing, Entry, Held, Moved, Verification, Waiting
 from segmentd.segmenter.comparing import (
     Found,
@@ -123,13 +123,14 @@ def verify(
 ) -> Verification:
     """Compare the store with what the facts give at ``now``; ``ruleset``: the segments, compiled.
 
-    ConfigError if the last pass was at a later time.
+    ConfigError if the last pass was at a clearly later time.
     """
+    before = store.evaluated_at()
+    now = onward(now, before)
     found = Verification(now)
     if not complete:
         found.insufficient_data = True
         return found
-    before = store.evaluated_at()
     if before is not None and now < before:
         raise ConfigError(
             f"the memberships are those of {before:%Y-%m-%d %H:%M:%S}Z; verify them as of then or "

@@ -164,6 +164,22 @@ def test_who_is_moved_by_a_cut_in_a_full_pass_was_moved_by_a_threshold(world: Wo
 # a clock that is put back
 
 
+def test_a_clock_a_few_seconds_behind_that_of_the_last_pass_costs_nobody_else(
+    world: World,
+) -> None:
+    """Two machines that share a database take turns."""
+    world.segments = [vip("last_order_date >= -3d", grace=1)]
+    for who in (1, 2, 3):
+        world.spend(who, 50)
+    world.run()
+    world.now -= 3 * SECOND
+    world.spend(2, 50)
+    again = world.run()
+    assert (again.evaluated, again.full) == (1, False)
+    world.now += 4 * SECOND
+    assert world.run().evaluated == 0
+
+
 def test_who_leaves_as_the_clock_is_put_back_left_with_time(world: World) -> None:
     world.segments = [vip("last_order_date < -2d")]
     world.spend(1, 50)
