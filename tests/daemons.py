@@ -75,6 +75,16 @@ class Process:
             if entry.get("event") == event and fields.items() <= entry.items():
                 return entry
 
+    def wait_for_each(self, event: str, *wanted: Mapping[str, object]) -> list[dict[str, Any]]:
+        """The next lines with this event and each of these fields, logged in whichever order."""
+        found: dict[int, dict[str, Any]] = {}
+        while len(found) < len(wanted):
+            entry = self.wait_for(event)
+            for place, fields in enumerate(wanted):
+                if fields.items() <= entry.items():
+                    found.setdefault(place, entry)
+        return [found[place] for place in range(len(wanted))]
+
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 

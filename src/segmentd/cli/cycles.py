@@ -1,4 +1,4 @@
-"""What the daemon's jobs do: pull one source, segment, push, and note how each connector fares."""
+"""What the daemon's jobs do: pull and segment, or push, and note how each connector fares."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from segmentd.domain.errors import (
     Stopping,
     UndecidedError,
 )
-from segmentd.pipeline.push import PushSummary
 from segmentd.sdk.contract import Action
 from segmentd.store.waiting import Verified
 from segmentd.web.metrics import Metrics
@@ -38,13 +37,19 @@ _WEEK = timedelta(days=6, hours=12)
 
 @dataclass
 class Cycles:
-    """The jobs of one daemon; each method may run in any thread, pulls side by side."""
+    """The jobs of one daemon; each method may run in any thread, pulls and pushes side by side.
+
+    One destination is pushed to by one thread at a time.
+    """
 
     app: App
     metrics: Metrics
     stopping: threading.Event
     on_stopped: Callable[[str], None] = lambda _source: None
     """Called with a source that needs a person: it is to be pulled no more."""
+    on_owed: Callable[[str], None] = lambda _destination: None
+    """Called with a destination that is to be pushed to, by another thread: that may take an hour,
+    and what becomes due meanwhile does not wait."""
     passed_at: datetime = NEVER
     """The ``now`` of the last pass that was tried."""
     insufficient_data: bool = False
@@ -56,23 +61,36 @@ class Cycles:
         self._run = uuid.uuid4().hex[:8]
         self._numbers = count(1)
         self._count_at = 0.0
-        self._state = threading.Lock()
         # one pass after the other: the second finds nothing left to do
         self._turn = threading.Lock()
         self._owed = set(self.app.config.destinations)
-        self._pushing: set[str] = set()
         self.standings = Standings(self.metrics)
 
     def source(self, name: str) -> None:
-        """Pull one source, then segment and push."""
+        """Pull one source, then segment, and have pushed what is owed."""
         with self._cycle(name) as facts:
             self._pull(name, facts)
             self._deliver(facts)
 
     def due(self) -> None:
-        """Segment and push what became due with time."""
+        """Segment what became due with time, and have pushed what is owed."""
         with self._cycle("due") as facts:
             self._deliver(facts)
+
+    def push(self, name: str) -> None:
+        """Bring a destination to the memberships, if it is owed that and can be pushed to."""
+        if name not in self._to_push():
+            return
+        with self._cycle(name) as facts:
+            # what comes while we push is owed once more
+            self._owed.discard(name)
+            done = False
+            try:
+                done = self._push(name, facts)
+            finally:
+                if not done:
+                    # tried again with the next cycle, and not round and round
+                    self._owed.add(name)
 
     def verify(self) -> None:
         """Compute everything anew, unless a daemon did this week, and tell where the store differs.
@@ -117,8 +135,7 @@ class Cycles:
 
     def owe(self) -> None:
         """Every destination is to be compared with the memberships once more."""
-        with self._state:
-            self._owed.update(self.app.config.destinations)
+        self._owed.update(self.app.config.destinations)
 
     def restart(self, app: App) -> None:
         """Go on with another configuration; what was stopped is tried again."""
@@ -170,9 +187,20 @@ class Cycles:
 
     def _deliver(self, facts: dict[str, Any]) -> None:
         if self._segment(facts):
-            if not facts["insufficient_data"]:
-                self._push(facts)
+            facts["paused"] = self.app.config.paused or None
+            for name in self._to_push():
+                self.on_owed(name)
             self._count()
+
+    def _to_push(self) -> list[str]:
+        """The destinations that are owed something and can be pushed to now."""
+        if self.app.config.paused or self.insufficient_data:
+            return []
+        return [
+            name
+            for name in self.app.config.destinations
+            if name in self._owed and not self.standings.needs_attention(name)
+        ]
 
     def _segment(self, facts: dict[str, Any]) -> bool:
         with self._turn:
@@ -196,47 +224,18 @@ class Cycles:
             self.owe()
         return True
 
-    def _push(self, facts: dict[str, Any]) -> None:
-        if self.app.config.paused:
-            facts["paused"] = True
-            return
-        for name in self.app.config.destinations:
-            while not self.standings.needs_attention(name) and self._claim(name):
-                done = False
-                try:
-                    done = self._push_to(name, facts)
-                finally:
-                    self._let_go(name, owed=not done)
-                if not done:
-                    # tried again with the next cycle, and not round and round
-                    break
-
-    def _claim(self, name: str) -> bool:
-        """Take it upon us to push; not if there is nothing new for it, nor if another thread is
-        about it: that one looks again when it has ended."""
-        with self._state:
-            if name not in self._owed or name in self._pushing:
-                return False
-            self._owed.discard(name)
-            self._pushing.add(name)
-            return True
-
-    def _let_go(self, name: str, *, owed: bool) -> None:
-        with self._state:
-            self._pushing.discard(name)
-            if owed:
-                self._owed.add(name)
-
-    def _push_to(self, name: str, facts: dict[str, Any]) -> bool:
+    def _push(self, name: str, facts: dict[str, Any]) -> bool:
+        """Returns whether it came to its end."""
         outcome = self.app.push([name])
         for summary in outcome.done:
             self.metrics.pushed(summary)
             self.standings.succeeded(name)
-            _add_up(facts, summary)
+            facts.update(added=summary.added, removed=summary.removed)
+            facts["rejected"] = summary.rejected or None
         for error in outcome.failed.values():
             if isinstance(error, UndecidedError):
                 # the configuration is another one since the pass: no fault, and the next one mends
-                facts.setdefault("undecided", []).append(name)
+                facts["undecided"] = [name]
                 continue
             if isinstance(error, SafetyStop):
                 self._count_held(name)
@@ -247,7 +246,7 @@ class Cycles:
 
     def _failed(self, name: str, error: SegmentdError, facts: dict[str, Any]) -> None:
         kind = "busy" if isinstance(error, LockedError) else "failed"
-        facts[kind] = [*facts.get(kind, []), name]
+        facts[kind] = [name]
         self.standings.failed(name, error)
 
     def _count(self) -> None:
@@ -264,10 +263,3 @@ class Cycles:
     def _count_held(self, name: str) -> None:
         for plan in self.app.plan([name]).done:
             self.metrics.held(name, plan.count(Action.REMOVE).total())
-
-
-def _add_up(facts: dict[str, Any], summary: PushSummary) -> None:
-    facts["added"] = facts.get("added", 0) + summary.added
-    facts["removed"] = facts.get("removed", 0) + summary.removed
-    if summary.rejected:
-        facts["rejected"] = facts.get("rejected", 0) + summary.rejected

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ from segmentd.bootstrap import App, open_app
 from segmentd.cli.cycles import Cycles
 from segmentd.cli.signals import Signals
 from segmentd.cli.tenure import Tenure
-from segmentd.cli.watch import DUE, Watch, job_of
+from segmentd.cli.watch import DUE, Watch, job_of, push_job_of
 from segmentd.config import Config, ConnectorConfig
 from segmentd.domain.errors import ConfigError, LockedError, SegmentdError, Stopping
 from segmentd.scheduler import Cron, Every, Schedule, Scheduler
@@ -38,7 +38,8 @@ VERIFY = "verify"
 _NIGHT = "17 3 * * *"
 """When to verify, by the shop's clocks: each night, if it was not done this week."""
 _BEAT = 1.0
-_DUE_AT_LEAST = timedelta(hours=1)
+_AT_LEAST = timedelta(hours=1)
+"""How often a job runs that is woken when there is something to do."""
 _LOOK_AT_LEAST = timedelta(seconds=15)
 _THREADS = 64
 """More than there are jobs, so that none waits for another one; each starts when first needed."""
@@ -92,7 +93,7 @@ class Daemon:
         self._metrics = Metrics()
         self._scheduler = Scheduler(self._job_failed, threads=_THREADS)
         self._metrics.lock_epoch(tenure.epoch)
-        self._cycles = Cycles(app, self._metrics, stopping, self._unschedule)
+        self._cycles = Cycles(app, self._metrics, stopping, self._unschedule, self._wake)
         self._watch = Watch(self._cycles, self._scheduler)
         # jobs are planned by the thread of a pull, too
         self._planning = threading.Lock()
@@ -106,7 +107,8 @@ class Daemon:
         """Until SIGTERM or SIGINT; returns whether every job ended in time."""
         _check(self._app)
         self._schedule()
-        self._scheduler.add(DUE, self._due, Every(_DUE_AT_LEAST), self._begun)
+        self._add_pushes(self._app.config.destinations)
+        self._scheduler.add(DUE, self._due, Every(_AT_LEAST), self._begun)
         often = min(_LOOK_AT_LEAST, self._app.config.lease / BEATS)
         self._scheduler.add(LOOK, self._watch.look, Every(often), self._begun)
         self._scheduler.start()
@@ -184,6 +186,14 @@ class Daemon:
     def _unschedule(self, source: str) -> None:
         self._scheduler.remove(job_of(source))
 
+    def _add_pushes(self, destinations: Iterable[str]) -> None:
+        for name in destinations:
+            run = partial(self._cycles.push, name)
+            self._scheduler.add(push_job_of(name), run, Every(_AT_LEAST), datetime.now(UTC))
+
+    def _wake(self, destination: str) -> None:
+        self._scheduler.wake(push_job_of(destination))
+
     def _source(self, name: str, schedule: Schedule) -> None:
         try:
             self._watch.source(name, schedule)
@@ -200,7 +210,7 @@ class Daemon:
     def _job_failed(self, job: str, error: Exception) -> None:
         if isinstance(error, Stopping):
             return
-        name = job.removeprefix(job_of(""))
+        name = job.partition(":")[2] or job
         self._metrics.failed(name, error)
         if isinstance(error, SegmentdError):
             _log.error("cycle_failed", of=name, error_class=type(error).__name__, reason=str(error))
@@ -224,6 +234,9 @@ class Daemon:
             self._cycles.restart(app)
             for name in old.sources.keys() - new.sources.keys():
                 self._unschedule(name)
+            for name in old.destinations.keys() - new.destinations.keys():
+                self._scheduler.remove(push_job_of(name))
+            self._add_pushes(new.destinations.keys() - old.destinations.keys())
             self._watch.forget()
             self._schedule()
         self._metrics.reloaded(well=True)

@@ -28,6 +28,11 @@ def job_of(source: str) -> str:
     return f"source:{source}"
 
 
+def push_job_of(destination: str) -> str:
+    """The name of the job that pushes to a destination."""
+    return f"destination:{destination}"
+
+
 class Watch:
     """Looks at the store for one daemon."""
 

@@ -36,7 +36,7 @@ class Metrics:
         )
         self._cycle = Histogram(
             "segmentd_cycle_seconds",
-            "Duration of a cycle: pull, segment, push",
+            "Duration of a cycle: pull and segment, or push",
             ["connector"],
             registry=self._registry,
             buckets=_CYCLE_BUCKETS,
@@ -70,7 +70,7 @@ class Metrics:
         return generate_latest(self._registry)
 
     def cycle_ended(self, connector: str, seconds: float) -> None:
-        """A cycle that began with pulling ``connector`` took so many seconds."""
+        """A cycle of a source (or ``due``), or a push, took so many seconds."""
         self._cycle.labels(connector).observe(seconds)
 
     def succeeded(self, connector: str) -> None:

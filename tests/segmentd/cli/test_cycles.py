@@ -54,6 +54,21 @@ class Bench:
     cycles: Cycles
     stopping: threading.Event
     stopped: list[str] = field(default_factory=list)
+    owed: list[str] = field(default_factory=list)
+
+    def source(self, name: str) -> None:
+        """A cycle, and what is pushed after it."""
+        self.cycles.source(name)
+        self._push()
+
+    def due(self) -> None:
+        """The same without a pull."""
+        self.cycles.due()
+        self._push()
+
+    def _push(self) -> None:
+        while self.owed:
+            self.cycles.push(self.owed.pop(0))
 
     def states(self) -> dict[str, str]:
         return {name: standing.state for name, standing in self.cycles.standings.all.items()}
@@ -79,6 +94,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         stack.callback(app.close)
         made = Bench(shop, other, lists, app, Cycles(app, Metrics(), stopping), stopping)
         made.cycles.on_stopped = made.stopped.append
+        made.cycles.on_owed = made.owed.append
         for number in range(1, 4):
             put(shop, number, 20_000)
         made.cycles.app.pull(["other"])
@@ -90,33 +106,35 @@ def refuse(sandbox: MemoryShop | MemoryLists, code: int, times: int = 1) -> None
     sandbox.faults.extend(status(code) for _ in range(times))
 
 
-def test_a_cycle_says_in_one_line_what_it_did(bench: Bench) -> None:
+def test_a_cycle_and_each_push_say_in_one_line_what_they_did(bench: Bench) -> None:
     with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
-        bench.cycles.source("shop")
-    (line,) = (line for line in lines if line["event"] == "cycle")
-    assert (line["connector"], line["cycle"]) == ("shop", 1)
-    assert (line["read"], line["written"], line["entered"], line["added"]) == (6, 6, 3, 6)
-    assert "failed" not in line
+        bench.source("shop")
+    cycle, *pushes = (line for line in lines if line["event"] == "cycle")
+    assert (cycle["connector"], cycle["cycle"]) == ("shop", 1)
+    assert (cycle["read"], cycle["written"], cycle["entered"]) == (6, 6, 3)
+    assert [(line["connector"], line["cycle"]) for line in pushes] == [("tags", 2), ("lists", 3)]
+    assert [(line["added"], line["removed"]) for line in pushes] == [(3, 0), (3, 0)]
+    assert all("failed" not in line for line in (cycle, *pushes))
     assert bench.states() == {"shop": "ok", "tags": "ok", "lists": "ok"}
 
 
 def test_a_source_that_refuses_us_stops_alone(bench: Bench) -> None:
     refuse(bench.shop, 401)
-    bench.cycles.source("shop")
+    bench.source("shop")
     assert bench.stopped == ["shop"]
     assert bench.states()["shop"] == "needs attention"
-    bench.cycles.source("other")
+    bench.source("other")
     assert bench.states()["other"] == "ok"
     assert bench.stopped == ["shop"]
 
 
 def test_a_source_that_is_down_is_tried_again(bench: Bench) -> None:
     refuse(bench.shop, 503, times=6)
-    bench.cycles.source("shop")
+    bench.source("shop")
     assert bench.states()["shop"] == "failing"
     assert bench.cycles.standings.all["shop"].error == "TransientError"
     assert bench.stopped == []
-    bench.cycles.source("shop")
+    bench.source("shop")
     assert bench.states()["shop"] == "ok"
     assert bench.cycles.standings.all["shop"].error is None
 
@@ -125,8 +143,8 @@ def test_the_same_failure_is_told_once_and_counted_always(bench: Bench) -> None:
     with capture_logs() as lines:
         for _ in range(3):
             refuse(bench.shop, 503, times=6)
-            bench.cycles.source("shop")
-        bench.cycles.source("shop")
+            bench.source("shop")
+        bench.source("shop")
     assert [line["event"] for line in lines if line["event"] != "cycle"] == ["failing", "recovered"]
     series = 'segmentd_failures_total{connector="shop",error="TransientError"}'
     assert bench.metric(series) == 3
@@ -134,20 +152,20 @@ def test_the_same_failure_is_told_once_and_counted_always(bench: Bench) -> None:
 
 def test_a_destination_that_refuses_us_is_left_alone_and_others_go_on(bench: Bench) -> None:
     refuse(bench.lists, 403)
-    bench.cycles.source("shop")
+    bench.source("shop")
     assert bench.states() == {"shop": "ok", "tags": "ok", "lists": "needs attention"}
     asked = len(bench.lists.log)
     put(bench.shop, 9, 30_000)
-    bench.cycles.source("shop")
+    bench.source("shop")
     assert len(bench.lists.log) == asked
     assert bench.shop.tags()["9"] == {"Big spender"}
 
 
 def test_after_a_reload_what_was_stopped_is_tried_again(bench: Bench) -> None:
     refuse(bench.lists, 403)
-    bench.cycles.source("shop")
+    bench.source("shop")
     bench.cycles.restart(bench.app)
-    bench.cycles.due()
+    bench.due()
     assert bench.states()["lists"] == "ok"
     assert len(bench.lists.members()["Big spender"]) == 3
 
@@ -171,8 +189,8 @@ def test_figures_of_what_is_configured_no_more_are_forgotten(bench: Bench) -> No
         'segmentd_held_removals{connector="lists"}',
         'segmentd_records_total{connector="tags",result="added"}',
     )
-    bench.cycles.source("shop")
-    bench.cycles.source("other")
+    bench.source("shop")
+    bench.source("other")
     assert all(bench.metric(series) is not None for series in (*gone, *kept))
     config = bench.app.config
     smaller = replace(
@@ -189,12 +207,12 @@ def test_figures_of_what_is_configured_no_more_are_forgotten(bench: Bench) -> No
 def test_a_held_plan_is_visible_and_the_rest_goes_on(bench: Bench) -> None:
     for number in range(10, 40):
         put(bench.shop, number, 20_000)
-    bench.cycles.source("shop")
+    bench.source("shop")
     for number in range(10, 40):
         bench.shop.refund(str(1000 + number), 19_000, bench.shop.clock.now())
     with capture_logs() as lines:
-        bench.cycles.source("shop")
-        bench.cycles.due()
+        bench.source("shop")
+        bench.due()
     assert bench.states() == {"shop": "ok", "tags": "held", "lists": "held"}
     assert bench.metric('segmentd_held_removals{connector="tags"}') == 30
     told = [line for line in lines if line["event"] == "held"]
@@ -206,7 +224,7 @@ def test_a_held_plan_is_visible_and_the_rest_goes_on(bench: Bench) -> None:
 def test_paused_nothing_is_pushed(bench: Bench) -> None:
     bench.cycles.app = replace(bench.app, config=replace(bench.app.config, paused=True))
     with capture_logs() as lines:
-        bench.cycles.source("shop")
+        bench.source("shop")
     assert lines[-1]["paused"] is True
     assert bench.shop.writes() + bench.lists.writes() == 0
 
@@ -214,7 +232,7 @@ def test_paused_nothing_is_pushed(bench: Bench) -> None:
 def test_while_a_source_is_read_for_the_first_time_nothing_is_pushed_and_nothing_fails(
     bench: Bench, tmp_path: Path
 ) -> None:
-    bench.cycles.source("shop")
+    bench.source("shop")
     third = MemoryShop()
     strict = SPENDER.replace(">= 100", ">= 300").replace("Big spender", "Best")
     path = tmp_path / "segmentd.toml"
@@ -222,13 +240,13 @@ def test_while_a_source_is_read_for_the_first_time_nothing_is_pushed_and_nothing
     with registered("third", third):
         bench.cycles.restart(replace(bench.app, config=load_config(path)))
         with capture_logs() as lines:
-            bench.cycles.source("shop")
-            bench.cycles.due()
+            bench.source("shop")
+            bench.due()
         assert [line["event"] for line in lines] == ["cycle", "cycle"]
         assert all(line["insufficient_data"] for line in lines)
         assert bench.states() == {"shop": "ok", "tags": "ok", "lists": "ok"}
         assert set(bench.lists.members()) == {"Big spender"}
-        bench.cycles.source("third")
+        bench.source("third")
     assert bench.lists.members() == {"Big spender": set()}
 
 
@@ -248,11 +266,11 @@ def test_a_configuration_that_is_read_anew_between_pass_and_push_is_decided_by_f
 
     monkeypatch.setattr(App, "segment", reloaded_after)
     with capture_logs() as lines:
-        bench.cycles.source("shop")
-    assert [(line["event"], line["undecided"]) for line in lines] == [("cycle", ["tags", "lists"])]
+        bench.source("shop")
+    assert [line.get("undecided") for line in lines] == [None, ["tags"], ["lists"]]
     assert bench.states() == {"shop": "ok", "tags": "waiting", "lists": "waiting"}
     put(bench.shop, 4, 50_000)
-    bench.cycles.source("shop")
+    bench.source("shop")
     assert bench.lists.members() == {"Big spender": {"c4@shopper.example"}}
     assert bench.states() == {"shop": "ok", "tags": "ok", "lists": "ok"}
 
@@ -260,12 +278,12 @@ def test_a_configuration_that_is_read_anew_between_pass_and_push_is_decided_by_f
 def test_a_stop_between_pull_and_push_ends_the_cycle(bench: Bench) -> None:
     bench.stopping.set()
     with pytest.raises(Stopping):
-        bench.cycles.source("shop")
+        bench.source("shop")
     assert bench.shop.writes() == 0
 
 
 def test_figures_of_a_cycle_reach_the_metrics(bench: Bench) -> None:
-    bench.cycles.source("shop")
+    bench.source("shop")
     assert bench.metric('segmentd_records_total{connector="tags",result="added"}') == 3
     assert bench.metric('segmentd_members{segment="spender"}') == 3
     assert bench.metric('segmentd_http_requests_total{class="write",connector="tags"}') == 1
@@ -275,7 +293,7 @@ def test_figures_of_a_cycle_reach_the_metrics(bench: Bench) -> None:
 
 
 def test_after_a_cycle_no_connection_keeps_its_cache(bench: Bench) -> None:
-    bench.cycles.source("shop")
+    bench.source("shop")
     assert "Connections in pool: 0" in bench.app.store._database.engine.pool.status()
     assert bench.app.store.waiting(bench.app.store.now()).leases
 
@@ -287,7 +305,7 @@ def spoil(bench: Bench) -> None:
 
 
 def test_a_verification_tells_what_differs_and_is_kept(bench: Bench) -> None:
-    bench.cycles.source("shop")
+    bench.source("shop")
     bench.cycles.verify()
     first = bench.app.store.verified()
     assert first is not None
@@ -306,7 +324,7 @@ def test_a_verification_tells_what_differs_and_is_kept(bench: Bench) -> None:
 
 
 def test_it_is_verified_once_a_week_whoever_does_it(bench: Bench) -> None:
-    bench.cycles.source("shop")
+    bench.source("shop")
     with bench.app.lease("verify"), capture_logs() as lines:
         busy = Cycles(replace(bench.app, patience=timedelta()), Metrics(), bench.stopping)
         busy.verify()

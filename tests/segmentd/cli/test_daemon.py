@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -15,16 +15,16 @@ from segmentd.cli.daemon import Daemon
 from segmentd.cli.signals import Signals
 from segmentd.cli.tenure import Tenure
 from segmentd.config import Config, load_config
-from segmentd.sdk.testing.memory import MemoryShop, registered
+from segmentd.sdk.testing.memory import MemoryLists, MemoryShop, registered
 
 OWN = ("due", "look", "verify")
 
 
 class Told:
-    """A person who lets the configuration be read anew and then ends it."""
+    """A person who lets the configuration be read anew, so many times, and then ends it."""
 
-    def __init__(self) -> None:
-        self._signals = [signal.SIGTERM, signal.SIGHUP]
+    def __init__(self, reloads: int) -> None:
+        self._signals = [signal.SIGTERM, *[signal.SIGHUP] * reloads]
 
     def wait(self, _seconds: float) -> signal.Signals | None:
         return self._signals.pop()
@@ -47,5 +47,33 @@ def test_sources_that_are_called_as_its_own_jobs_take_no_places_of_theirs(tmp_pa
         Tenure(app.store, timedelta(minutes=1), exclusive=True) as tenure,
     ):
         daemon = Daemon(app, tenure, threading.Event())
-        assert daemon.run(cast(Signals, Told()), load)
+        assert daemon.run(cast(Signals, Told(1)), load)
     assert sorted(planned) == sorted([*OWN, *(f"source:{name}" for name in OWN)])
+
+
+def test_a_destination_has_a_job_for_as_long_as_it_is_configured(tmp_path: Path) -> None:
+    path = tmp_path / "segmentd.toml"
+    planned: list[list[str]] = []
+
+    def configured(destinations: Sequence[str]) -> Config:
+        tables = [f'[destinations.{name}]\nconnector = "memory"' for name in destinations]
+        kinds = [f'{table}\nkind = "lists"\nshop = "platform"' for table in tables]
+        path.write_text("\n".join(['[store]\nurl = "sqlite:///segmentd.db"', *kinds]))
+        return load_config(path)
+
+    def load() -> Config:
+        jobs = cast(Mapping[str, object], daemon.status()["next_runs"])
+        planned.append(sorted(job for job in jobs if job not in OWN))
+        return configured(["kept", "new"])
+
+    with (
+        registered("platform", MemoryLists()),
+        closing(open_app(configured(["kept", "old"]))) as app,
+        Tenure(app.store, timedelta(minutes=1), exclusive=True) as tenure,
+    ):
+        daemon = Daemon(app, tenure, threading.Event())
+        assert daemon.run(cast(Signals, Told(2)), load)
+    assert planned == [
+        ["destination:kept", "destination:old"],
+        ["destination:kept", "destination:new"],
+    ]

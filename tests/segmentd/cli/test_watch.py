@@ -63,6 +63,8 @@ class Daemon:
 
     def __post_init__(self) -> None:
         self.cycles = Cycles(self.app, Metrics(), threading.Event())
+        # in this thread, for want of another
+        self.cycles.on_owed = self.cycles.push
         self.scheduler = Scheduler(lambda *_: None, clock=self.clock)
         self.watch = Watch(self.cycles, self.scheduler, self.clock)
         # so far away that only a wish can bring it
