@@ -120,6 +120,8 @@ class App:
     sleep: Callable[[float], None] = time.sleep
     progress: Progress = _quiet
     patience: timedelta = LOCK_PATIENCE
+    stretch: timedelta = timedelta.max
+    """How long a push of tags goes on by one plan; what is left then is to be planned anew."""
     meters: dict[str, Meter] = field(default_factory=dict)
     """What each connector did, by its name in the configuration."""
     machine: Callable[[], datetime] = wall_clock
@@ -394,6 +396,7 @@ class App:
             closing(self.destination(connector, held)) as destination,
         ):
             made = self._plan(connector, destination)
+            end = time.monotonic() + self.stretch.total_seconds()
             return pushing.push(
                 made,
                 destination,
@@ -402,6 +405,7 @@ class App:
                 self.clock(),
                 self._ticking(held, connector.name),
                 confirmed=made.id in confirm,
+                enough=lambda: time.monotonic() >= end,
             )
 
     def _runtime(self, name: str, held: Holding | None) -> Runtime:
@@ -437,6 +441,7 @@ def open_app(
     sleep: Callable[[float], None] = time.sleep,
     progress: Progress = _quiet,
     patience: timedelta = LOCK_PATIENCE,
+    stretch: timedelta = timedelta.max,
     scheduler: str | None = None,
 ) -> App:
     """Open the store (created or upgraded if need be) and put the parts together.
@@ -450,7 +455,7 @@ def open_app(
             stack.callback(store.close)
             store.spread(scheduler)
             stack.pop_all()
-    return App(config, store, clock or wall_clock, sleep, progress, patience)
+    return App(config, store, clock or wall_clock, sleep, progress, patience, stretch)
 
 
 def _collect_less_often() -> None:

@@ -89,7 +89,6 @@ class Cycles:
                 done = self._push(name, facts)
             finally:
                 if not done:
-                    # tried again with the next cycle, and not round and round
                     self._owed.add(name)
 
     def verify(self) -> None:
@@ -225,13 +224,20 @@ class Cycles:
         return True
 
     def _push(self, name: str, facts: dict[str, Any]) -> bool:
-        """Returns whether it came to its end."""
+        """Returns whether it came to its end.
+
+        One that failed is tried again with the next cycle, and not round and round.
+        """
         outcome = self.app.push([name])
         for summary in outcome.done:
             self.metrics.pushed(summary)
-            self.standings.succeeded(name)
             facts.update(added=summary.added, removed=summary.removed)
             facts["rejected"] = summary.rejected or None
+            if summary.unfinished:
+                facts["unfinished"] = True
+                self.on_owed(name)
+                return False
+            self.standings.succeeded(name)
         for error in outcome.failed.values():
             if isinstance(error, UndecidedError):
                 # the configuration is another one since the pass: no fault, and the next one mends

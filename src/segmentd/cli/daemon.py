@@ -40,6 +40,9 @@ _NIGHT = "17 3 * * *"
 _BEAT = 1.0
 _AT_LEAST = timedelta(hours=1)
 """How often a job runs that is woken when there is something to do."""
+_STRETCH = timedelta(minutes=5)
+"""How long a push of tags goes on by one plan, which gives them also to those who left the segment
+since; and much longer than it takes to plan."""
 _LOOK_AT_LEAST = timedelta(seconds=15)
 _THREADS = 64
 """More than there are jobs, so that none waits for another one; each starts when first needed."""
@@ -63,7 +66,9 @@ def serve(config: Config, load: Callable[[], Config], signals: Signals) -> None:
 
     with ExitStack() as stack:
         # who finds another process at work does not wait for it: the next look finds what is left
-        app = open_app(config, sleep=sleep, progress=progress, patience=timedelta())
+        app = open_app(
+            config, sleep=sleep, progress=progress, patience=timedelta(), stretch=_STRETCH
+        )
         stack.callback(app.close)
         exclusive = config.store_url.startswith("sqlite")
         tenure = stack.enter_context(Tenure(app.store, config.lease, exclusive=exclusive))

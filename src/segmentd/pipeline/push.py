@@ -81,6 +81,8 @@ class PushSummary:
     added: int = 0
     removed: int = 0
     rejected: int = 0
+    unfinished: bool = False
+    """It ended before its plan did; the rest is to be planned anew."""
 
 
 def plan(
@@ -118,8 +120,14 @@ def push(
     progress: Progress,
     *,
     confirmed: bool = False,
+    enough: Callable[[], bool] = lambda: False,
 ) -> PushSummary:
-    """Carry out a plan; SafetyStop if a guard holds it and no person confirmed it."""
+    """Carry out a plan; SafetyStop if a guard holds it and no person confirmed it.
+
+    ``enough``: asked after each portion of tags, whether to leave the rest to a later plan. Not of
+    lists: who joins one by a new address and leaves it by the old one does so in one push, so that
+    the destination can tell that the two are one member.
+    """
     if made.held and not confirmed:
         removals = made.count(Action.REMOVE).total()
         raise stop_for(made.held, made.destination, removals, made.id)
@@ -148,6 +156,9 @@ def push(
                 store.record(lease, made.destination, needs, receipts, now)
                 done += len(receipts)
                 progress(done, len(made.changes))
+        if destination.capabilities.kind == "tags" and enough():
+            summary.unfinished = done < len(made.changes)
+            break
     return summary
 
 

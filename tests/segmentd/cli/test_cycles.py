@@ -20,8 +20,9 @@ from segmentd.cli.standings import Standing
 from segmentd.config import load_config
 from segmentd.domain.errors import Stopping
 from segmentd.pipeline.segment import SegmentSummary
-from segmentd.sdk.testing.faults import status
+from segmentd.sdk.testing.faults import Handler, status
 from segmentd.sdk.testing.memory import MemoryLists, MemoryShop, registered
+from segmentd.sdk.testing.sandbox import Request, Response
 from segmentd.web.metrics import Metrics
 
 CONFIG = """
@@ -273,6 +274,30 @@ def test_a_configuration_that_is_read_anew_between_pass_and_push_is_decided_by_f
     bench.source("shop")
     assert bench.lists.members() == {"Big spender": {"c4@shopper.example"}}
     assert bench.states() == {"shop": "ok", "tags": "ok", "lists": "ok"}
+
+
+def test_who_left_during_a_long_push_is_not_tagged_by_its_plan(bench: Bench) -> None:
+    def leave(request: Request, handle: Handler) -> Response:
+        # while the first of them is tagged, the third one gets the money back
+        bench.shop.refund("1003", 19_000, bench.shop.clock.now())
+        bench.cycles.source("shop")
+        return handle(request)
+
+    tags = bench.app.config.destinations["tags"]
+    one_by_one = replace(tags, settings=tags.settings.model_copy(update={"batch_size": 1}))
+    only_tags = replace(bench.app.config, destinations={"tags": one_by_one})
+    bench.cycles.restart(replace(bench.app, config=only_tags, stretch=timedelta()))
+    bench.cycles.source("shop")
+    bench.shop.faults.append(leave)
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        bench.due()
+    assert bench.shop.tags() == {"1": {"Big spender"}, "2": {"Big spender"}, "3": set()}
+    assert bench.shop.writes() == 2
+    first, second, *_ = (line for line in lines if line["connector"] == "tags")
+    assert (first["added"], first["unfinished"]) == (1, True)
+    assert second["added"] == 1
+    assert "unfinished" not in second
+    assert bench.states() == {"shop": "ok", "tags": "ok"}
 
 
 def test_a_stop_between_pull_and_push_ends_the_cycle(bench: Bench) -> None:

@@ -261,6 +261,18 @@ def test_i7_more_removals_are_never_less_suspicious(
     assert held <= set(Guard().check(more.elements(), Counter(delivered)))
 
 
+@given(st.data(), counts, counts)
+def test_i7_what_passed_the_guard_passes_it_when_a_part_is_removed(
+    data: st.DataObject, removals: dict[str, int], more: dict[str, int]
+) -> None:
+    # who is removed was delivered
+    delivered = Counter(removals) + Counter(more)
+    gone = Counter({name: data.draw(st.integers(0, n)) for name, n in removals.items()})
+    if not Guard().check(Counter(removals).elements(), delivered):
+        rest = Counter(removals) - gone
+        assert Guard().check(rest.elements(), delivered - gone) == []
+
+
 def test_i7_the_stop_names_the_confirming_command() -> None:
     stop = stop_for(["VIP", "*"], "shop_tags", 40, "a1b2")
     assert "shop_tags: 40 removals" in stop.message

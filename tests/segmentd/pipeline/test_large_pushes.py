@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +120,16 @@ def test_all_are_on_the_new_list_before_any_is_taken_off_the_old_one(bench: Benc
         "Zinnia": 0,
         "Aster": 5,
     }
+
+
+def test_a_long_push_is_planned_anew_where_it_is_of_tags(bench: Bench) -> None:
+    bench.path.write_text(CONFIG + TAGS + BUYERS.format(name="Aster"))
+    with closing(open_app(load_config(bench.path), stretch=timedelta())) as app:
+        first = app.sync().pushed.done
+        then = [app.push(["tags"]).done[0] for _ in range(2)]
+    assert [(each.destination, each.added, each.unfinished) for each in [*first, *then]] == [
+        ("tags", 4, True),
+        ("lists", 5, False),
+        ("tags", 4, True),
+        ("tags", 2, False),
+    ]
