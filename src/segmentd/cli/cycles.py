@@ -173,7 +173,7 @@ class Cycles:
             if any(stream.written or stream.removed for stream in summary.streams):
                 # the shop may have other tags than we put there
                 self.owe()
-            self.standings.succeeded(name)
+            self.standings.succeeded(name, summary.warnings)
         for error in outcome.failed.values():
             self._failed(name, error, facts)
             if self.standings.needs_attention(name):

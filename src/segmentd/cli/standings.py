@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -35,6 +36,8 @@ class Standing:
     """The class of the last error."""
     message: str | None = None
     hint: str | None = None
+    warnings: Sequence[str] = ()
+    """What the platform said of itself at the last success that a person ought to know."""
 
 
 _STATES: tuple[tuple[type[SegmentdError], str], ...] = (
@@ -69,11 +72,16 @@ class Standings:
             elif self.needs_attention(name):
                 self.all[name].state = "waiting"
 
-    def succeeded(self, name: str) -> None:
+    def succeeded(self, name: str, warnings: Sequence[str] = ()) -> None:
         """It was read or written to the end."""
-        if self.of(name).error is not None:
+        before = self.of(name)
+        if before.error is not None:
             _log.info("recovered", of=name)
-        self.all[name] = Standing("ok", datetime.now(UTC))
+        told = [redact(warning) for warning in warnings]
+        for warning in told:
+            if warning not in before.warnings:
+                _log.warning("warned", of=name, reason=warning)
+        self.all[name] = Standing("ok", datetime.now(UTC), warnings=told)
         self.metrics.succeeded(name)
 
     def failed(self, name: str, error: SegmentdError) -> None:
@@ -84,7 +92,12 @@ class Standings:
             return
         state = next(state for kind, state in _STATES if isinstance(error, kind))
         now = Standing(
-            state, before.last_success, type(error).__name__, redact(error.message), error.hint
+            state,
+            before.last_success,
+            type(error).__name__,
+            redact(error.message),
+            error.hint,
+            before.warnings,
         )
         self.all[name] = now
         self.metrics.failed(name, error)

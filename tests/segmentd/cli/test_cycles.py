@@ -20,8 +20,10 @@ from segmentd.cli.standings import Standing
 from segmentd.config import load_config
 from segmentd.domain.errors import Stopping
 from segmentd.pipeline.segment import SegmentSummary
+from segmentd.sdk import ShopInfo
 from segmentd.sdk.testing.faults import Handler, status
 from segmentd.sdk.testing.memory import MemoryLists, MemoryShop, registered
+from segmentd.sdk.testing.memory.source import MemorySource
 from segmentd.sdk.testing.sandbox import Request, Response
 from segmentd.web.metrics import Metrics
 
@@ -149,6 +151,27 @@ def test_the_same_failure_is_told_once_and_counted_always(bench: Bench) -> None:
     assert [line["event"] for line in lines if line["event"] != "cycle"] == ["failing", "recovered"]
     series = 'segmentd_failures_total{connector="shop",error="TransientError"}'
     assert bench.metric(series) == 3
+
+
+def test_what_a_shop_warns_of_is_told_once_and_shown_always(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    greet = MemorySource.info
+
+    def warn(source: MemorySource) -> ShopInfo:
+        return replace(greet(source), warnings=["orders of the last 60 days only"])
+
+    monkeypatch.setattr(MemorySource, "info", warn)
+    with capture_logs() as lines:
+        bench.source("shop")
+        refuse(bench.shop, 503, times=6)
+        bench.source("shop")
+        bench.source("shop")
+    told = [line for line in lines if line["event"] == "warned"]
+    assert [(line["of"], line["reason"]) for line in told] == [
+        ("shop", "orders of the last 60 days only")
+    ]
+    assert bench.cycles.standings.all["shop"].warnings == ["orders of the last 60 days only"]
 
 
 def test_a_destination_that_refuses_us_is_left_alone_and_others_go_on(bench: Bench) -> None:
