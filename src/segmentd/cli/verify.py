@@ -114,7 +114,7 @@ def _aside(found: Verification) -> Iterator[str]:
             "nor were due instants"
         )
     if found.unsettled:
-        yield f"a pass was placing these thresholds meanwhile: {', '.join(found.unsettled)}"
+        yield f"not compared, as a pass is computing them: {', '.join(found.unsettled)}"
     if found.early:
         yield f"{found.early} are stored to be due earlier than they are, which harms nothing"
     for held in found.ledger:

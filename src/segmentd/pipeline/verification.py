@@ -90,7 +90,7 @@ class Verification:
     differing: list[Differing] = field(default_factory=list)
     moved: list[Moved] = field(default_factory=list)
     unsettled: list[str] = field(default_factory=list)
-    """Thresholds that could not be compared: a pass was placing them."""
+    """Values and thresholds that could not be compared: a pass was computing them."""
     early: int = 0
     """Profiles that will be looked at once for nothing; no fault."""
     ledger: list[Held] = field(default_factory=list)

@@ -218,11 +218,20 @@ class _Auditing:
                 ranks.fresh = renewed(ranks.fresh, part, again)
             stored, passing = view.thresholds(), view.passing()
         for column in columns:
-            wrong = Differing("value", column)
-            wrong.add(ranks.differing(column))
-            self.found.differing += [wrong] if wrong.count else []
+            self._weigh(column, ranks.differing(column), passing=passing)
         for name in names:
             self._judge(name, stored.get(name), ranks.cut(name), passing=passing)
+
+    def _weigh(self, column: str, profile_ids: Sequence[int], *, passing: bool) -> None:
+        if not profile_ids:
+            return
+        if passing:
+            # a pass stores values first, and may do so for a later instant than that of this view
+            self.found.unsettled.append(column)
+        else:
+            wrong = Differing("value", column)
+            wrong.add(profile_ids)
+            self.found.differing.append(wrong)
 
     def _judge(self, name: str, stored: str | None, found: str, *, passing: bool) -> None:
         self.thresholds[name] = found

@@ -72,6 +72,10 @@ where = "amount_spent >= 100"
 [segments.other]
 where = "NOT segment('best')"
 """
+IDLE = """
+[segments.idle]
+where = "days_since_last_order > STORE AVERAGE"
+"""
 
 
 class Story:
@@ -105,6 +109,11 @@ class Story:
         self.shop.put_order(
             Order(f"9{number}", now - ago, now, "EUR", total, paid=True, customer_id=str(who))
         )
+
+    def behind(self, behind: timedelta) -> App:
+        """Beside others, and begun a little earlier."""
+        began = self.clock.now() - behind
+        return open_app(load_config(self.folder / "segmentd.toml"), clock=lambda: began)
 
     def wait(self, passed: timedelta) -> None:
         """Let time go on."""
@@ -388,6 +397,25 @@ def test_passes_that_are_published_meanwhile_are_no_false_alarm(
     assert found.same, found
     assert calls == 6
     other.close()
+
+
+@ON_SQLITE
+def test_values_of_a_pass_that_is_not_published_yet_are_no_false_alarm(story: Story) -> None:
+    story.reopen(IDLE)
+    story.wait(timedelta(hours=11, minutes=59, seconds=50))
+    story.sync()
+    # at midnight everybody has been idle for a day more
+    story.wait(timedelta(seconds=15))
+    early = story.behind(timedelta(seconds=10))
+    found: list[Verification] = []
+    story.app.progress = lambda _label, _done, _total: found.append(early.verify())
+    story.app.segment()
+    unsettled = ["days_since_last_order"]
+    assert [(each.differing, each.moved, each.unsettled) for each in found] == [([], [], unsettled)]
+    assert found[0].same
+    story.app.progress = lambda _label, _done, _total: None
+    assert faults(story.app.verify()) == nothing(story)
+    early.close()
 
 
 @ON_SQLITE
