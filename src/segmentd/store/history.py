@@ -28,8 +28,8 @@ SELECT * FROM (
 ) changes WHERE entered = 1 ORDER BY change_id
 """
 _THRESHOLDS_AT = """
-SELECT expression, threshold FROM thresholds t WHERE threshold_id = (
-    SELECT max(threshold_id) FROM thresholds s WHERE s.expression = t.expression AND s.at <= ?)
+SELECT expression, threshold FROM thresholds WHERE threshold_id IN (
+    SELECT max(threshold_id) FROM thresholds WHERE at <= ? GROUP BY expression)
 """
 
 

@@ -6,9 +6,11 @@ from datetime import datetime
 from itertools import count
 
 import pytest
+from sqlalchemy import event
 
 from segmentd.domain.memberships import Cause
 from segmentd.pipeline.history import Edit, Flow, Interval
+from segmentd.store import open_store
 from shop_in_store import DAY, NOW, Shop, customer, order
 
 _numbers = count(1)
@@ -110,6 +112,29 @@ def test_thresholds_as_they_were(people: Shop) -> None:
     assert store.thresholds_at(NOW - DAY) == {}
     assert store.thresholds_at(NOW) == {"TOP 10% x": "5.0", "AVERAGE x": "1.0"}
     assert store.thresholds_at(NOW + DAY) == {"TOP 10% x": "7.0", "AVERAGE x": "1.0"}
+
+
+def test_after_the_clock_was_put_back_the_thresholds_found_last_hold(shop: Shop) -> None:
+    for number, (text, at) in enumerate(
+        [("1.0", NOW), ("2.0", NOW + 9 * DAY), ("3.0", NOW + DAY), ("4.0", NOW + 2 * DAY)], 1
+    ):
+        shop.insert(
+            "thresholds", threshold_id=number, expression="AVERAGE x", threshold=text, at=at,
+            current=0,
+        )  # fmt: skip
+    found = [shop.store.thresholds_at(NOW + days * DAY)["AVERAGE x"] for days in (0, 1, 2, 9)]
+    assert found == ["1.0", "3.0", "4.0", "4.0"]
+
+
+def test_past_thresholds_are_found_by_one_look_and_not_one_for_each_row(file_url: str) -> None:
+    with open_store(file_url) as store:
+        seen: list[str] = []
+        event.listen(store._database.engine, "before_cursor_execute", lambda *a: seen.append(a[2]))
+        store.thresholds_at(NOW)
+        (asked,) = [statement for statement in seen if "thresholds" in statement]
+        with store._database.read() as connection:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}", (1,)).all()
+    assert "CORRELATED" not in str(plan)
 
 
 def test_who_is_in_what(people: Shop) -> None:
