@@ -85,15 +85,11 @@ class KlaviyoDestination(Destination):
     def _targets(self, group: Iterable[Change], names: Mapping[str, str]) -> dict[str, Target]:
         """Name → list; after a renaming by hand two names may mean the same one."""
         known_as = Counter(names.values())
-        leaving: dict[str, set[str]] = defaultdict(set)
-        targets: dict[str, Target] = {}
-        for change in group:
-            name, list_id = change.name, names[change.name]
-            if change.action is Action.REMOVE and change.remote_id:
-                leaving[list_id].add(change.remote_id)
-            renamed, fresh = known_as[list_id] > 1, self._fresh[list_id]
-            targets[name] = Target(name, list_id, renamed, leaving[list_id], fresh)
-        return targets
+        asked = {change.name: names[change.name] for change in group}
+        return {
+            name: Target(name, list_id, known_as[list_id] > 1, self._fresh[list_id])
+            for name, list_id in asked.items()
+        }
 
     def _prepare(self, names: Mapping[str, str | None]) -> dict[str, str]:
         ready = {name: known for name, known in names.items() if known}

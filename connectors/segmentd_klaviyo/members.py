@@ -50,9 +50,6 @@ class Target:
     id: str
     renamed: bool
     """Whether the push knows it by another name too, so who is there is there by us."""
-    leaving: Set[str]
-    """Ids of the profiles that this portion takes off, so they are there by us. Who changed their
-    address is one profile that joins by the new one and leaves by the old one."""
     fresh: Fresh
     """Whom this push has put there: asked for by another name or address they have to stay."""
 
@@ -106,9 +103,9 @@ class Members:
         for begin in range(0, len(emails), BATCH):
             part = {email: rows[email] for email in emails[begin : begin + BATCH]}
             ours = self._adopt or target.renamed
-            others = set[str]() if ours else self._put_by_others(target, list(part))
+            there = set[str]() if ours else self._on_list(target, list(part))
             for receipt in put(target, part):
-                yield replace(receipt, was_there=address(receipt.change.email) in others)
+                yield replace(receipt, was_there=address(receipt.change.email) in there)
 
     def remove(self, target: Target, changes: Sequence[Change]) -> Iterator[Receipt]:
         """Take people off a list, by profile id.
@@ -134,14 +131,13 @@ class Members:
         for begin in range(0, len(ids), MAX_IDS):
             yield from self._take_off(target, ids[begin : begin + MAX_IDS], rows)
 
-    def _put_by_others(self, target: Target, emails: Sequence[str]) -> Set[str]:
-        """Those of ``emails`` who are on the list, but not by us."""
+    def _on_list(self, target: Target, emails: Sequence[str]) -> Set[str]:
+        """Those of ``emails`` who are on the list before they are put there."""
         try:
-            found = self._profiles.on_list(target.id, emails)
+            return self._profiles.on_list(target.id, emails).keys()
         except Refused:
             self._lists.check(target.name, target.id)
             raise
-        return {email for email, one_id in found.items() if one_id not in target.leaving}
 
     def _add_one_by_one(self, target: Target, rows: Rows) -> Iterator[Receipt]:
         ids: dict[str, list[Change]] = {}
@@ -188,19 +184,23 @@ class Members:
             errors = self._klaviyo.many(api.JOB_ERRORS, job_id, PAGE)
             failed = failures([import_problem(error) for error in errors], emails)
         query = {"fields[profile]": "email", **PAGE}
-        ids = {email_of(p): p["id"] for p in self._klaviyo.many(api.JOB_PROFILES, job_id, query)}
-        for email, one_id in ids.items():
+        found = {p["id"]: email_of(p) for p in self._klaviyo.many(api.JOB_PROFILES, job_id, query)}
+        for one_id, email in found.items():
             # one that goes by another address was put there by one that is not told
             target.fresh[one_id] = (target.name, email if email in rows else None)
+        ids: dict[str | None, str | None] = {email: one_id for one_id, email in found.items()}
+        if len(failed) >= count:
+            # a profile may go by another primary address; but if some failures cannot be told
+            # apart, a row that is not seen again may be one of them: then it is asked again
+            unseen = [email for email in emails if email not in ids and email not in failed]
+            known = self._profiles.known(unseen)
+            ids |= {email: known.get(email) for email in unseen}
         for email in emails:
             if email in failed:
                 yield from _rejected(rows[email], failed[email])
-            # a profile may go by another primary address; but if some failures cannot be told
-            # apart, a row that is not seen again may be one of them: then it is asked again
-            elif email in ids or len(failed) >= count:
-                remote_id = ids.get(email)
+            elif email in ids:
                 for change in rows[email]:
-                    yield Receipt(change, Outcome.APPLIED, remote_id=remote_id)
+                    yield Receipt(change, Outcome.APPLIED, remote_id=ids[email])
 
     def _take_off(self, target: Target, ids: Sequence[str], rows: Rows) -> Iterator[Receipt]:
         for sent in self._send(target, ids, self._remover(target)):

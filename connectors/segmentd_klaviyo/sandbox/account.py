@@ -163,7 +163,11 @@ class Account:
     def holders(self, attributes: Mapping[str, Any]) -> list[Profile]:
         """The profiles to which the identifiers among ``attributes`` belong."""
         found = [self._index.get(key) for key in _keys(attributes)]
+        found += [one_id for one_id in self.aliases if self._is_alias(one_id, attributes)]
         return [self.profiles[one_id] for one_id in dict.fromkeys(found) if one_id]
+
+    def _is_alias(self, remote_id: str, attributes: Mapping[str, Any]) -> bool:
+        return attributes.get("email") in self.aliases.get(remote_id, ())
 
     def upsert(self, attributes: Mapping[str, Any], now: datetime) -> tuple[Profile, bool]:
         """Create or update by identifiers; whether it was created. 409 if they name two."""
@@ -175,6 +179,9 @@ class Account:
         if profile is None:
             profile = Profile(self.new_id("01KA", 26), now, now, {})
             self.profiles[profile.id] = profile
+        if self._is_alias(profile.id, attributes):
+            # a secondary address finds the profile, and does not become the primary one
+            attributes = {key: value for key, value in attributes.items() if key != "email"}
         self.write(profile, attributes, now)
         return profile, created
 

@@ -61,6 +61,8 @@ class Difference:
     observed_later: bool = False
     """That reading is newer than our last write of this name there, or shows that removal."""
     restore: bool = False
+    shared: bool = False
+    """Not wanted here, but another target of ours is the same one there and wanted."""
 
 
 class Step(StrEnum):
@@ -81,6 +83,9 @@ def decide(difference: Difference) -> Step:
         return _decide_wanted(difference)
     if difference.state is None:
         return Step.NOTHING
+    if difference.shared:
+        # two of ours are one there, and the other one is still a member
+        return Step.FORGET
     if difference.state is LedgerState.PENDING:
         # we may have put it there, or not yet taken it off
         return Step.REMOVE

@@ -277,9 +277,10 @@ class PushPort(Protocol):
         receipts: Sequence[tuple[Difference, Receipt]],
         now: datetime,
     ) -> None:
-        """Enter receipts: applied adds become delivered (with remote id and change time), applied
-        removals vanish, rejected adds and who is gone are kept so that they are not asked again,
-        rejected removals stay as they were, and rejections are listed for ``status``."""
+        """Enter receipts: applied adds become delivered (with remote id and change time), or
+        foreign where others had put them there, applied removals vanish, rejected adds and who is
+        gone are kept so that they are not asked again, rejected removals stay as they were, and
+        rejections are listed for ``status``."""
 
 
 __all__ = [

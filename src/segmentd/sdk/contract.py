@@ -192,12 +192,14 @@ class Receipt:
     outcome: Outcome
     detail: str | None = None
     remote_id: str | None = None
-    """The customer's id at the destination, if it has its own."""
+    """The customer's id at the destination, if it has its own. Two customers with one id are one
+    there: nobody is taken off a list on which another of ours with that id is to stay."""
     updated_at: datetime | None = None
     """The customer's change time at the shop after this write, if the answer tells."""
     was_there: bool = False
     """Of an add to a list: the customer was on it already, so far as the platform can tell. Unless
-    an earlier push had begun to put them there, they are not ours, and never taken off by us."""
+    an earlier push had begun to put them there, or another of ours with the same ``remote_id``,
+    they are not ours, and never taken off by us."""
 
 
 @dataclass(frozen=True)

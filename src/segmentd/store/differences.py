@@ -33,7 +33,7 @@ _LATER = """CASE WHEN c.updated_at > l.remote_updated_at OR (l.state = 'removed'
 _WANTED_TAGS = f"""
 SELECT w.name, w.segment, w.restore, m.profile_id, c.customer_id, c.email, c.customer_id AS target,
        l.state, l.remote_id, {_SEEN.format(key="w.packed_key")} AS seen,
-       {_LATER.format(key="w.packed_key")} AS later
+       {_LATER.format(key="w.packed_key")} AS later, 0 AS shared
 FROM {{members}} CROSS JOIN customers c
 LEFT JOIN ledger l ON l.destination = :destination AND l.name_key = w.name_key
                   AND l.target = c.customer_id
@@ -48,7 +48,7 @@ WHERE {{chosen}} AND m.segment = w.segment AND c.profile_id = m.profile_id
 
 _WANTED_LISTS = """
 SELECT w.name, w.segment, w.restore, p.profile_id, NULL AS customer_id, p.email_key AS email,
-       p.email_key AS target, l.state, l.remote_id, NULL AS seen, 0 AS later
+       p.email_key AS target, l.state, l.remote_id, NULL AS seen, 0 AS later, 0 AS shared
 FROM wishes w
 JOIN (SELECT m.segment, p.email_key, min(p.profile_id) AS profile_id
       FROM {members} CROSS JOIN profiles p
@@ -64,7 +64,8 @@ _UNWANTED_TAGS = f"""
 SELECT l.name, l.segment, 0 AS restore, l.profile_id, l.customer_id, l.email, l.target,
        l.state, l.remote_id,
        CASE WHEN c.gone_at IS NOT NULL THEN 0 ELSE {_SEEN.format(key="l.packed_key")} END AS seen,
-       CASE WHEN c.gone_at IS NOT NULL THEN 1 ELSE {_LATER.format(key="l.packed_key")} END AS later
+       CASE WHEN c.gone_at IS NOT NULL THEN 1 ELSE {_LATER.format(key="l.packed_key")} END AS later,
+       0 AS shared
 FROM (SELECT l.*, {{newline}} || l.name_key || {{newline}} AS packed_key
       FROM {{ledger}} l WHERE l.destination = :destination) l
 LEFT JOIN customers c ON c.source = :source AND c.customer_id = l.target
@@ -75,15 +76,21 @@ WHERE NOT EXISTS (
    OR {_LATER.format(key="l.packed_key")} = 1)
 """  # noqa: S608 - built from constants
 
-_UNWANTED_LISTS = """
-SELECT l.name, l.segment, 0 AS restore, l.profile_id, l.customer_id, l.email, l.target,
-       l.state, l.remote_id, NULL AS seen, 0 AS later
-FROM {ledger} l
-WHERE l.destination = :destination AND NOT EXISTS (
+_WISHED = """EXISTS (
     SELECT 1 FROM profiles p CROSS JOIN memberships m CROSS JOIN wishes w
-    WHERE p.email_key = l.target AND p.gone_at IS NULL AND m.profile_id = p.profile_id
-      AND w.segment = m.segment AND w.name_key = l.name_key)
-"""
+    WHERE p.email_key = {entry}.target AND p.gone_at IS NULL AND m.profile_id = p.profile_id
+      AND w.segment = m.segment AND w.name_key = {entry}.name_key)"""
+_UNWANTED_LISTS = f"""
+SELECT l.name, l.segment, 0 AS restore, l.profile_id, l.customer_id, l.email, l.target,
+       l.state, l.remote_id, NULL AS seen, 0 AS later, CASE WHEN EXISTS (
+    SELECT 1 FROM ledger o
+    WHERE o.remote_id = l.remote_id AND o.destination || '' = l.destination
+      AND o.name_key = l.name_key AND o.target <> l.target
+      AND o.state IN ('pending', 'delivered', 'foreign') AND {_WISHED.format(entry="o")}
+    ) THEN 1 ELSE 0 END AS shared
+FROM {{ledger}} l
+WHERE l.destination = :destination AND NOT {_WISHED.format(entry="l")}
+"""  # noqa: S608 - built from constants
 
 # CROSS JOIN pins the order on SQLite, and "|| ''" keeps it from the index that begins with the
 # destination: without statistics it takes any prefix of a primary key for a good one
@@ -235,4 +242,5 @@ def _difference(row: Row[Any], *, wanted: bool) -> Difference:
         observed=None if row.seen is None else bool(row.seen),
         observed_later=bool(row.later),
         restore=bool(row.restore),
+        shared=bool(row.shared),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 
 from sqlalchemy import Connection, Table, func, select, text
@@ -26,6 +26,8 @@ DELETE FROM ledger
 WHERE destination = :destination AND name_key = :name_key AND target = :target
 """
 
+_OURS = (LedgerState.DELIVERED.value, LedgerState.PENDING.value)
+
 _SETTLE = """
 DELETE FROM rejections
 WHERE origin = :origin AND kind = :kind AND id = :id
@@ -38,10 +40,9 @@ class PushStore(DifferenceStore):
     def delivered(self, destination: str) -> Mapping[str, int]:
         """Name → how many the ledger holds as ours: delivered, or about to change."""
         columns = _LEDGER.c
-        ours = (LedgerState.DELIVERED.value, LedgerState.PENDING.value)
         counted = (
             select(columns.name, func.count())
-            .where(columns.destination == destination, columns.state.in_(ours))
+            .where(columns.destination == destination, columns.state.in_(_OURS))
             .group_by(columns.name)
         )
         with self._database.read() as connection:
@@ -95,6 +96,7 @@ class PushStore(DifferenceStore):
     ) -> None:
         """Enter receipts into ledger and rejections."""
         kept, forgotten, refused, settled = [], [], [], []
+        ours = self._ours(destination, [receipt for _, receipt in receipts if receipt.was_there])
         for difference, receipt in receipts:
             key = _key(destination, needs, difference)
             if receipt.outcome is not Outcome.APPLIED:
@@ -109,7 +111,8 @@ class PushStore(DifferenceStore):
             if removed and needs == "email":
                 forgotten.append(key)
                 continue
-            entry = _entry(destination, needs, difference, _state(difference, receipt), now)
+            state = _state(difference, receipt, ours)
+            entry = _entry(destination, needs, difference, state, now)
             remote_id = receipt.remote_id or difference.remote_id
             kept.append({**entry, "remote_id": remote_id, "remote_updated_at": receipt.updated_at})
         with self._database.write(lease) as connection:
@@ -117,6 +120,18 @@ class PushStore(DifferenceStore):
             _forget(connection, forgotten)
             _settle(connection, settled)
             _upsert(connection, _REJECTIONS, refused, ("first_at",), counted="times")
+
+    def _ours(self, destination: str, receipts: Sequence[Receipt]) -> Set[tuple[str, str | None]]:
+        """Name key and remote id of those among ``receipts`` that the ledger holds as ours."""
+        columns = _LEDGER.c
+        found = select(columns.name_key, columns.remote_id).where(
+            columns.remote_id.in_({receipt.remote_id for receipt in receipts}),
+            # SQLite would take the beginning of the primary key for a better index
+            columns.destination.concat("") == destination,
+            columns.state.in_(_OURS),
+        )
+        with self._database.read() as connection:
+            return {(row.name_key, row.remote_id) for row in connection.execute(found)}
 
 
 def _key(destination: str, needs: str, difference: Difference) -> Values:
@@ -147,12 +162,15 @@ def _entry(
     }
 
 
-def _state(difference: Difference, receipt: Receipt) -> LedgerState:
+def _state(
+    difference: Difference, receipt: Receipt, ours: Set[tuple[str, str | None]]
+) -> LedgerState:
     """What a change that was carried out makes of an entry."""
     if receipt.change.action is Action.REMOVE:
         # what was read of the customer may still show a tag that is not there any more
         return LedgerState.REMOVED
-    if receipt.was_there and difference.state is None:
+    by_us = (tag_key(receipt.change.name), receipt.remote_id) in ours
+    if receipt.was_there and difference.state is None and not by_us:
         # nothing had been begun, so somebody else put them there
         return LedgerState.FOREIGN
     return LedgerState.DELIVERED

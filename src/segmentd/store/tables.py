@@ -23,6 +23,7 @@ _CLUSTERED = {"sqlite_with_rowid": False}
 """The primary key is the table: rows stand in its order, and no second tree is written."""
 _DUE = text("due_at IS NOT NULL")
 _GONE = text("gone_at IS NOT NULL")
+_REMOTE = text("remote_id IS NOT NULL")
 
 
 class CursorRow(SQLModel, table=True):
@@ -494,7 +495,11 @@ class LedgerRow(SQLModel, table=True):
     """What we know to be at a destination: one name on one target."""
 
     __tablename__ = "ledger"
-    __table_args__ = (Index("ledger_profile", "profile_id"), _CLUSTERED)
+    __table_args__ = (
+        Index("ledger_profile", "profile_id"),
+        Index("ledger_remote", "remote_id", sqlite_where=_REMOTE, postgresql_where=_REMOTE),
+        _CLUSTERED,
+    )
 
     destination: str = Field(primary_key=True)
     name_key: str = Field(primary_key=True)

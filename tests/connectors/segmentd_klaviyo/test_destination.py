@@ -489,6 +489,19 @@ class TestManyAdds:
         assert found[emails[0]].remote_id is None
         assert found[emails[1]].remote_id is not None
 
+    def test_who_answers_to_a_second_address_is_applied_with_the_id(
+        self,
+        sandbox: KlaviyoSandbox,
+        destination: KlaviyoDestination,
+        names: dict[str, str],
+    ) -> None:
+        emails = people(30)
+        one_id = sandbox.put_profile("primary@shopper.example")
+        sandbox.account.aliases[one_id] = {emails[0]}
+        found = {r.change.email: r for r in destination.apply(map(add, emails), names)}
+        assert found[emails[0]].remote_id == one_id
+        assert len({receipt.remote_id for receipt in found.values()}) == 30
+
     def test_a_job_is_looked_at_ever_more_rarely(
         self,
         sandbox: KlaviyoSandbox,
@@ -722,7 +735,8 @@ class TestApply:
         portions = [changes[:-1], changes[-1:]] if apart else [changes]
         receipts = [r for portion in portions for r in destination.apply(portion, names)]
         assert outcomes(receipts) == [Outcome.APPLIED] * len(changes)
-        assert apart or not any(receipt.was_there for receipt in receipts)
+        # by its id it is told apart from somebody whom others put there
+        assert (receipts[0].was_there, receipts[0].remote_id) == (True, one_id)
         assert sandbox.members()["VIP"] == set(emails)
 
     def test_who_was_merged_into_a_new_address_stays_on_the_list(

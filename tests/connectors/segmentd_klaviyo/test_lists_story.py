@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from segmentd.config import load_config
 from segmentd.domain.errors import SafetyStop, TransientError
 from segmentd.sdk.testing import faults
 from segmentd.sdk.testing.memory import MemoryShop, registered
+from segmentd_klaviyo import members
+from segmentd_klaviyo.destination import KlaviyoDestination
 from segmentd_klaviyo.sandbox import API_KEY, KlaviyoSandbox
 
 CONFIG = """
@@ -62,6 +65,10 @@ class Story:
             app.sync().check()
         finally:
             app.close()
+
+    def leave(self, number: int) -> None:
+        """A customer is a member of no segment any more."""
+        self.shop.cancel(f"100{number}", self.shop.clock.now())
 
     def lose_the_database(self) -> None:
         for path in self._config.parent.glob("segmentd.db*"):
@@ -187,3 +194,71 @@ def test_a_list_renamed_in_klaviyo_and_in_the_configuration_stays_ours(
     story.shop.cancel("1001", story.shop.clock.now())
     story.sync(VIP.format(spent=100, list="Gold"))
     assert sandbox.members()["Gold"] == {"c2@shopper.example"}
+
+
+@pytest.fixture(params=["one by one", "by jobs"])
+def one_there(
+    story: Story,
+    sandbox: KlaviyoSandbox,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Story:
+    """To Klaviyo the customers 1 and 2 are one profile, whose first address is that of 1."""
+    if request.param == "by jobs":
+        monkeypatch.setattr(members, "FEW", 0)
+    one_id = sandbox.put_profile("c1@shopper.example")
+    sandbox.account.aliases[one_id] = {"c2@shopper.example"}
+    return story
+
+
+@pytest.mark.parametrize("numbers", [(1, 2), (2, 1)])
+@pytest.mark.parametrize("at_once", [False, True])
+def test_two_who_are_one_profile_stay_until_the_last_of_them_leaves(
+    one_there: Story, sandbox: KlaviyoSandbox, numbers: tuple[int, int], at_once: bool
+) -> None:
+    for number in numbers:
+        put(one_there.shop, number, 20_000)
+        if not at_once:
+            one_there.sync()
+    one_there.sync()
+    one_there.leave(1)
+    one_there.sync()
+    assert sandbox.members()["VIP"] == {"c1@shopper.example"}
+    one_there.leave(2)
+    one_there.sync()
+    assert sandbox.members()["VIP"] == set()
+
+
+@pytest.mark.parametrize(("leaving", "entering"), [(1, 2), (2, 1)])
+@pytest.mark.parametrize("batch_size", [1, 1000])
+def test_one_of_them_may_enter_as_the_other_one_leaves(
+    one_there: Story,
+    sandbox: KlaviyoSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    leaving: int,
+    entering: int,
+    batch_size: int,
+) -> None:
+    # a large push comes in portions
+    sizes = replace(KlaviyoDestination.capabilities, batch_size=batch_size)
+    monkeypatch.setattr(KlaviyoDestination, "capabilities", sizes)
+    put(one_there.shop, leaving, 20_000)
+    one_there.sync()
+    one_there.leave(leaving)
+    put(one_there.shop, entering, 20_000)
+    one_there.sync()
+    assert sandbox.members()["VIP"] == {"c1@shopper.example"}
+    one_there.leave(entering)
+    one_there.sync()
+    assert sandbox.members()["VIP"] == set()
+
+
+def test_who_of_two_was_put_there_by_hand_stays(one_there: Story, sandbox: KlaviyoSandbox) -> None:
+    sandbox.put_member(sandbox.put_list("VIP"), "c1@shopper.example")
+    for number in (1, 2):
+        put(one_there.shop, number, 20_000)
+        one_there.sync()
+    for number in (1, 2):
+        one_there.leave(number)
+        one_there.sync()
+        assert sandbox.members()["VIP"] == {"c1@shopper.example"}

@@ -69,6 +69,9 @@ def difference(wanted: bool, state: LedgerState | None, **more: bool | None) -> 
         (difference(False, S.REMOVED, observed=False), Step.NOTHING),
         (difference(False, S.REMOVED, observed=False, observed_later=True), Step.FORGET),
         (difference(False, S.REJECTED), Step.FORGET),
+        (difference(False, None, shared=True), Step.NOTHING),
+        (difference(False, S.PENDING, shared=True), Step.FORGET),
+        (difference(False, S.DELIVERED, shared=True), Step.FORGET),
     ],
 )
 def test_every_branch_of_the_decision(case: Difference, step: Step) -> None:
@@ -85,6 +88,7 @@ cases = st.builds(
     observed=st.none() | st.booleans(),
     observed_later=st.booleans(),
     restore=st.booleans(),
+    shared=st.booleans(),
 )
 
 
@@ -92,6 +96,7 @@ cases = st.builds(
 def test_i4_only_what_is_ours_is_removed(case: Difference) -> None:
     if decide(case) is Step.REMOVE:
         assert not case.wanted
+        assert not case.shared
         assert case.state in {S.PENDING, S.DELIVERED}
 
 

@@ -84,11 +84,12 @@ class Pushing:
         *,
         updated_at: datetime | None = None,
         remote_id: str | None = None,
+        was_there: bool = False,
     ) -> None:
         receipts = []
         for d in differences:
             change = Change(action, d.name, d.target.customer_id, d.target.email, d.remote_id)
-            receipts.append((d, Receipt(change, outcome, None, remote_id, updated_at)))
+            receipts.append((d, Receipt(change, outcome, None, remote_id, updated_at, was_there)))
         self.store.record(self.lease, "dest", self.needs, receipts, NOW)
 
     def deliver(self, *wishes: Wish) -> None:
@@ -301,11 +302,52 @@ def test_lists_go_by_email(lists: Pushing) -> None:
     assert [(d.target.email, d.target.customer_id, d.observed) for d in found] == [
         (f"c{n}@shopper.example", None, None) for n in (1, 2, 3)
     ]
-    lists.record(Action.ADD, found, remote_id="01H")
+    for n, each in enumerate(found):
+        lists.record(Action.ADD, [each], remote_id=f"01H{n}")
     assert lists.differences(VIP) == []
     lists.leave("1")
     (difference,) = lists.differences(VIP)
-    assert (difference.remote_id, decide(difference)) == ("01H", Step.REMOVE)
+    assert (difference.remote_id, decide(difference)) == ("01H0", Step.REMOVE)
+
+
+def test_who_is_one_there_with_a_member_is_only_forgotten(lists: Pushing) -> None:
+    first, second, third = lists.differences(VIP)
+    lists.record(Action.ADD, [first, second], remote_id="01H")
+    lists.record(Action.ADD, [third], remote_id="01I")
+    assert lists.differences(VIP) == []
+    lists.leave("1")
+    lists.leave("3")
+    assert lists.steps(VIP) == {
+        "c1@shopper.example": Step.FORGET,
+        "c3@shopper.example": Step.REMOVE,
+    }
+    lists.leave("2")
+    assert set(lists.steps(VIP).values()) == {Step.REMOVE}
+
+
+def test_who_is_refused_there_holds_nobody_on(lists: Pushing) -> None:
+    first, second, _ = lists.differences(VIP)
+    lists.record(Action.ADD, [first], remote_id="01H")
+    lists.record(Action.ADD, [replace(second, remote_id="01H")], Outcome.REJECTED)
+    lists.leave("1")
+    assert lists.steps(VIP)["c1@shopper.example"] is Step.REMOVE
+
+
+def test_one_name_holds_nobody_on_another(lists: Pushing) -> None:
+    lists.record(Action.ADD, lists.differences(VIP), remote_id="01H")
+    gold = Wish("vip", PushTo("dest", "Gold"))
+    lists.record(Action.ADD, [d for d in lists.differences(gold) if d.wanted], remote_id="01H")
+    assert set(lists.steps(gold).values()) == {Step.REMOVE}
+
+
+@pytest.mark.parametrize(("remote_id", "held"), [("01H", 2), ("01I", 1)])
+def test_who_was_there_as_another_of_ours_is_ours(
+    lists: Pushing, remote_id: str, held: int
+) -> None:
+    first, second, _ = lists.differences(VIP)
+    lists.record(Action.ADD, [first], remote_id="01H")
+    lists.record(Action.ADD, [second], remote_id=remote_id, was_there=True)
+    assert lists.store.delivered("dest") == {"VIP": held}
 
 
 def test_profiles_with_one_email_are_one_target(lists: Pushing) -> None:
