@@ -62,10 +62,18 @@ class KlaviyoDestination(Destination):
                 "characters, no control characters, no outer blanks"
             )
 
-    def prepare(self, names: Mapping[str, str | None]) -> Mapping[str, str]:
-        """Find lists by name and make the missing ones; everything is checked before that."""
+    def prepare(self, name: str, known: str | None) -> str:
+        """Check a known list, find one by its name and check that, or make one."""
         with refusals_named():
-            return self._prepare(names)
+            if known:
+                self._lists.check(name, known)
+                return known
+            found = self._lists.find(name)
+            if found is None:
+                return self._lists.create(name)
+            if not self._fill_flow_lists:
+                self._lists.check_flows(name, found)
+            return found
 
     def apply(self, changes: Iterable[Change], names: Mapping[str, str]) -> Iterator[Receipt]:
         """Adds before removals; nobody is ever in both at the same time."""
@@ -90,19 +98,6 @@ class KlaviyoDestination(Destination):
             name: Target(name, list_id, known_as[list_id] > 1, self._fresh[list_id])
             for name, list_id in asked.items()
         }
-
-    def _prepare(self, names: Mapping[str, str | None]) -> dict[str, str]:
-        ready = {name: known for name, known in names.items() if known}
-        for name, known in ready.items():
-            self._lists.check(name, known)
-        unknown = [name for name in names if name not in ready]
-        found = self._lists.find(unknown)
-        if not self._fill_flow_lists:
-            for name, list_id in found.items():
-                self._lists.check_flows(name, list_id)
-        missing = [name for name in unknown if name not in found]
-        made = {name: self._lists.create(name) for name in missing}
-        return ready | found | made
 
 
 def _groups(changes: Iterable[Change]) -> Iterator[list[Change]]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-
 from segmentd.sdk import SafetyStop, TransientError
 from segmentd_klaviyo import client as api
 from segmentd_klaviyo.client import Klaviyo, Refused
-from segmentd_klaviyo.mapping import any_of, list_body, portions, quotable
+from segmentd_klaviyo.mapping import any_of, list_body, quotable
 
 _TRIES = 3
 _LONGEST_WAIT = 60.0
@@ -39,21 +36,21 @@ class Lists:
                 hint="to begin a new list, give the segment another list name in the configuration",
             )
 
-    def find(self, names: Sequence[str]) -> dict[str, str]:
-        """Name → id of the lists that exist. SafetyStop if several have one of the names."""
-        found: dict[str, list[str]] = defaultdict(list)
-        for filters in _filters(names):
-            query = {"fields[list]": "name", "page[size]": "10", **filters}
-            for record in self._klaviyo.many(api.LISTS, params=query):
-                found[str(record["attributes"].get("name"))].append(record["id"])
-        for name in names:
-            if len(found[name]) > 1:
-                raise SafetyStop(
-                    f'Klaviyo has {len(found[name])} lists named "{name}": '
-                    f"{', '.join(sorted(found[name]))}; which one is meant?",
-                    hint="rename the others in Klaviyo",
-                )
-        return {name: found[name][0] for name in names if found[name]}
+    def find(self, name: str) -> str | None:
+        """The id of the list with this name, if there is one. SafetyStop if there are several."""
+        # the filter takes a name only inside of a list (x-klaviyo-filters of get_lists), and none
+        # with a quote in it: then all lists are read
+        filters = {"filter": any_of("name", [name])} if quotable(name) else {}
+        query = {"fields[list]": "name", "page[size]": "10", **filters}
+        lists = self._klaviyo.many(api.LISTS, params=query)
+        found = [record["id"] for record in lists if record["attributes"].get("name") == name]
+        if len(found) > 1:
+            raise SafetyStop(
+                f'Klaviyo has {len(found)} lists named "{name}": '
+                f"{', '.join(sorted(found))}; which one is meant?",
+                hint="rename the others in Klaviyo",
+            )
+        return found[0] if found else None
 
     def check_flows(self, name: str, list_id: str) -> None:
         """SafetyStop if the first fill of a list would set off flows, that is, mails to people."""
@@ -74,21 +71,10 @@ class Lists:
                 )
             except TransientError as error:
                 # perhaps only the answer was lost
-                if made := self.find([name]).get(name):
+                if made := self.find(name):
                     return made
                 wait = error.retry_after
                 if wait is None or wait > _LONGEST_WAIT or attempt == _TRIES - 1:
                     raise
                 self._klaviyo.wait(wait)
         raise AssertionError
-
-
-def _filters(names: Sequence[str]) -> Iterator[dict[str, str]]:
-    """What to ask for to see all lists with these names."""
-    if not all(quotable(name) for name in names):
-        # a name with a quote in it cannot be asked for: then all lists are read
-        yield {}
-        return
-    for portion in portions(names):
-        # the filter takes a name only inside of a list (x-klaviyo-filters of get_lists)
-        yield {"filter": any_of("name", portion)}

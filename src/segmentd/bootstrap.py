@@ -64,7 +64,10 @@ def _quiet(_label: str, _done: int, _total: int | None) -> None:
 
 @dataclass
 class Outcome(Generic[T]):
-    """What came of a verb over several connectors: one that fails does not stop the others."""
+    """What came of a verb over several connectors: one that fails does not stop the others.
+
+    One that did a part and needs a person for the rest is in both.
+    """
 
     done: list[T] = field(default_factory=list)
     failed: dict[str, SegmentdError] = field(default_factory=dict)
@@ -201,7 +204,10 @@ class App:
         outcome: Outcome[PushSummary] = Outcome()
         for connector in _chosen(self.config.destinations, names, "destination"):
             try:
-                outcome.done.append(self._push(connector, confirm))
+                summary = self._push(connector, confirm)
+                outcome.done.append(summary)
+                if summary.stopped is not None:
+                    outcome.failed[connector.name] = summary.stopped
             except Stopping:
                 raise
             except SegmentdError as error:

@@ -147,13 +147,14 @@ class RetriesRefusals(MemoryDestination):
 
 
 class MakesListsAnew(MemoryDestination):
-    def prepare(self, names: Mapping[str, str | None]) -> Mapping[str, str]:
-        return {name: self._create(name, {}) for name in names}
+    def prepare(self, name: str, known: str | None) -> str:
+        return self._create(name, {})
 
 
 class MissesALostList(MemoryDestination):
     def apply(self, changes: Iterable[Change], names: Mapping[str, str]) -> Iterator[Receipt]:
-        self.prepare(names)
+        for name, known in names.items():
+            self.prepare(name, known)
         yield from super().apply(changes, names)
 
 

@@ -237,7 +237,8 @@ class Cycles:
                 facts["unfinished"] = True
                 self.on_owed(name)
                 return False
-            self.standings.succeeded(name)
+            if summary.stopped is None:
+                self.standings.succeeded(name)
         for error in outcome.failed.values():
             if isinstance(error, UndecidedError):
                 # the configuration is another one since the pass: no fault, and the next one mends

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby, islice
 
+from segmentd.domain.errors import SafetyStop
 from segmentd.domain.identity import tag_key
 from segmentd.domain.ledger import (
     Difference,
@@ -83,6 +84,8 @@ class PushSummary:
     rejected: int = 0
     unfinished: bool = False
     """It ended before its plan did; the rest is to be planned anew."""
+    stopped: SafetyStop | None = None
+    """Why nobody was put on some of the names, for a person; everything else was sent."""
 
 
 def plan(
@@ -122,7 +125,8 @@ def push(
     confirmed: bool = False,
     enough: Callable[[], bool] = lambda: False,
 ) -> PushSummary:
-    """Carry out a plan; SafetyStop if a guard holds it and no person confirmed it.
+    """Carry out a plan; SafetyStop, with nothing sent, if a guard holds it and no person confirmed
+    it. What the destination stops for some names only is told by the summary.
 
     ``enough``: asked after each portion of tags, whether to leave the rest to a later plan. Not of
     lists: who joins one by a new address and leaves it by the old one does so in one push, so that
@@ -137,9 +141,11 @@ def push(
     noting(made.notes)
     if not made.changes:
         return summary
-    names = _prepare(made, destination, store, lease)
+    names, stops = _prepare(made, destination, store, lease)
+    summary.stopped = _together(list(stops.values()))
+    changes = [each for each in made.changes if _can_be_sent(each[1], names, stops)]
     done = 0
-    for portion in _portions(made.changes, destination.capabilities):
+    for portion in _portions(changes, destination.capabilities):
         # noted ahead: after a crash, what is found at the shop must not be taken for the merchant's
         # own, nor what is missing there for something that a person took off; and not further
         # ahead, as what staff put there before it is sent would be taken for ours
@@ -155,9 +161,9 @@ def push(
             if receipts:
                 store.record(lease, made.destination, needs, receipts, now)
                 done += len(receipts)
-                progress(done, len(made.changes))
+                progress(done, len(changes))
         if destination.capabilities.kind == "tags" and enough():
-            summary.unfinished = done < len(made.changes)
+            summary.unfinished = done < len(changes)
             break
     return summary
 
@@ -202,20 +208,38 @@ def _change(action: Action, difference: Difference) -> Change:
 
 def _prepare(
     made: Plan, destination: Destination, store: PushPort, lease: Lease
-) -> Mapping[str, str]:
+) -> tuple[Mapping[str, str], Mapping[str, SafetyStop]]:
+    """Name → remote id, and name → why nobody can be put on it: that holds up no other name."""
     known = store.names(made.destination)
     # a list whose name changed in case only is the same list, as it is the same in the ledger
     by_key = {tag_key(name): remote for name, remote in known.items()}
-    wanted = sorted({change.name for _, change in made.changes})
-    asked = {name: by_key.get(tag_key(name)) for name in wanted}
     added = made.count(Action.ADD)
-    # a list that a person removed must not hold up those who only leave it
-    left = {name: remote for name, remote in asked.items() if remote and not added[name]}
-    rest = {name: remote for name, remote in asked.items() if name not in left}
-    names = {**left, **destination.prepare(rest)}
+    names: dict[str, str] = {}
+    stops: dict[str, SafetyStop] = {}
+    for name in sorted({change.name for _, change in made.changes}):
+        remote = by_key.get(tag_key(name))
+        if remote is not None:
+            # a list that a person removed must not hold up those who only leave it
+            names[name] = remote
+        if remote is None or added[name]:
+            try:
+                names[name] = destination.prepare(name, remote)
+            except SafetyStop as stop:
+                stops[name] = stop
     if any(known.get(name) != remote for name, remote in names.items()):
         store.save_names(lease, made.destination, names)
-    return names
+    return names, stops
+
+
+def _can_be_sent(change: Change, names: Mapping[str, str], stops: Mapping[str, SafetyStop]) -> bool:
+    leaves = change.action is Action.REMOVE
+    return change.name in names if leaves else change.name not in stops
+
+
+def _together(stops: Sequence[SafetyStop]) -> SafetyStop | None:
+    if not stops:
+        return None
+    return SafetyStop("; ".join(stop.message for stop in stops), hint=stops[0].hint)
 
 
 def _count(summary: PushSummary, receipt: Receipt) -> None:

@@ -242,14 +242,15 @@ class Destination(abc.ABC):
         """Raise ConfigError if ``name`` cannot exist here (a comma in a tag, too long …)."""
         return None  # noqa: RET501 - may be left as it is
 
-    def prepare(self, names: Mapping[str, str | None]) -> Mapping[str, str]:
-        """Make sure that the names exist; returns name → remote id, which the core keeps.
+    def prepare(self, name: str, known: str | None) -> str:
+        """Make sure that a name exists; returns its remote id, which the core keeps.
 
-        ``names`` maps each name to the remote id known from before, if any. A known id that is
-        gone remotely is an error for a person (SafetyStop), not a reason to create it anew.
-        A name with a known id that people are only taken off is not among them.
+        ``known`` is the remote id from before, if any. A known id that is gone remotely is an
+        error for a person (SafetyStop), not a reason to create it anew. A SafetyStop keeps people
+        off this name only: other names go on. A name with a known id that people are only taken
+        off is not asked for.
         """
-        return {name: known or name for name, known in names.items()}
+        return known or name
 
     @abc.abstractmethod
     def apply(self, changes: Iterable[Change], names: Mapping[str, str]) -> Iterator[Receipt]:

@@ -102,9 +102,9 @@ class TestPrepare:
     def test_makes_a_missing_list_and_nothing_but_its_name(
         self, sandbox: KlaviyoSandbox, destination: KlaviyoDestination
     ) -> None:
-        names = destination.prepare({"VIP": None})
+        list_id = destination.prepare("VIP", None)
         (record,) = sandbox.account.lists.values()
-        assert names == {"VIP": record.id}
+        assert record.id == list_id
         assert record.name == "VIP"
         (created,) = [entry.request for entry in sandbox.log if entry.write]
         assert created.body == b'{"data":{"type":"list","attributes":{"name":"VIP"}}}'
@@ -113,7 +113,7 @@ class TestPrepare:
         self, sandbox: KlaviyoSandbox, destination: KlaviyoDestination
     ) -> None:
         wanted = {f"List {number}": sandbox.put_list(f"List {number}") for number in range(25)}
-        assert destination.prepare(dict.fromkeys(wanted)) == wanted
+        assert {name: destination.prepare(name, None) for name in wanted} == wanted
         assert sandbox.writes() == 0
 
     def test_a_name_that_no_filter_can_hold_is_found_among_all_lists(
@@ -122,29 +122,29 @@ class TestPrepare:
         for number in range(15):
             sandbox.put_list(f"List {number}")
         wanted = {name: sandbox.put_list(name) for name in ('12" vinyl', "back\\slash", "VIP")}
-        assert destination.prepare(dict.fromkeys(wanted)) == wanted
+        assert {name: destination.prepare(name, None) for name in wanted} == wanted
         assert sandbox.writes() == 0
 
     def test_a_name_is_compared_exactly(
         self, sandbox: KlaviyoSandbox, destination: KlaviyoDestination
     ) -> None:
         sandbox.put_list("vip")
-        names = destination.prepare({"VIP": None})
-        assert sandbox.account.lists[names["VIP"]].name == "VIP"
+        list_id = destination.prepare("VIP", None)
+        assert sandbox.account.lists[list_id].name == "VIP"
 
     def test_two_lists_of_one_name_stop_it(
         self, sandbox: KlaviyoSandbox, destination: KlaviyoDestination
     ) -> None:
         first, second = sandbox.put_list("VIP"), sandbox.put_list("VIP")
         with pytest.raises(SafetyStop, match=f"{first}, {second}"):
-            destination.prepare({"VIP": None, "New": None})
+            destination.prepare("VIP", None)
         assert sandbox.writes() == 0
 
     def test_a_known_list_is_used_even_if_renamed(
         self, sandbox: KlaviyoSandbox, destination: KlaviyoDestination
     ) -> None:
         known = sandbox.put_list("VIP (renamed by hand)")
-        assert destination.prepare({"VIP": known}) == {"VIP": known}
+        assert destination.prepare("VIP", known) == known
         assert sandbox.writes() == 0
 
     def test_a_known_list_that_is_gone_is_not_made_anew(
@@ -153,7 +153,7 @@ class TestPrepare:
         known = sandbox.put_list("VIP")
         del sandbox.account.lists[known]
         with pytest.raises(SafetyStop, match="exists no longer") as stop:
-            destination.prepare({"New": None, "VIP": known})
+            destination.prepare("VIP", known)
         assert stop.value.hint
         assert sandbox.writes() == 0
 
@@ -162,7 +162,7 @@ class TestPrepare:
     ) -> None:
         known = sandbox.put_list("VIP")
         sandbox.faults += [faults.html(404)]
-        assert destination.prepare({"VIP": known}) == {"VIP": known}
+        assert destination.prepare("VIP", known) == known
 
     def test_a_list_that_triggers_flows_is_not_filled_for_the_first_time(
         self, sandbox: KlaviyoSandbox, destination: KlaviyoDestination
@@ -170,34 +170,34 @@ class TestPrepare:
         list_id = sandbox.put_list("VIP", flows=2)
         flows = ", ".join(sandbox.account.lists[list_id].flows)
         with pytest.raises(SafetyStop, match=flows) as stop:
-            destination.prepare({"VIP": None, "New": None})
+            destination.prepare("VIP", None)
         assert stop.value.hint
         assert "fill_flow_lists" in stop.value.hint
         assert sandbox.writes() == 0
 
     def test_unless_the_settings_say_so(self, sandbox: KlaviyoSandbox, make: Make) -> None:
         list_id = sandbox.put_list("VIP", flows=1)
-        assert make(fill_flow_lists=True).prepare({"VIP": None}) == {"VIP": list_id}
+        assert make(fill_flow_lists=True).prepare("VIP", None) == list_id
 
     def test_or_it_was_known_before(
         self, sandbox: KlaviyoSandbox, destination: KlaviyoDestination
     ) -> None:
         list_id = sandbox.put_list("VIP", flows=1)
-        assert destination.prepare({"VIP": list_id}) == {"VIP": list_id}
+        assert destination.prepare("VIP", list_id) == list_id
 
     def test_a_lost_answer_does_not_make_a_second_list(
         self, sandbox: KlaviyoSandbox, destination: KlaviyoDestination
     ) -> None:
         sandbox.faults += [faults.none(), faults.drop_answer()]
-        names = destination.prepare({"VIP": None})
-        assert list(sandbox.account.lists) == [names["VIP"]]
+        list_id = destination.prepare("VIP", None)
+        assert list(sandbox.account.lists) == [list_id]
 
     def test_a_failed_creation_is_not_repeated_blindly(
         self, sandbox: KlaviyoSandbox, destination: KlaviyoDestination
     ) -> None:
         sandbox.faults += [faults.none(), faults.reset()]
         with pytest.raises(TransientError):
-            destination.prepare({"VIP": None})
+            destination.prepare("VIP", None)
         assert asked(sandbox, "POST", "/api/lists") <= 1
 
     def test_a_throttled_creation_waits_and_looks_first(
@@ -205,15 +205,17 @@ class TestPrepare:
     ) -> None:
         began = sandbox.clock.now()
         sandbox.faults += [faults.none(), faults.status(429, {"retry-after": "7"})]
-        destination.prepare({"VIP": None})
+        destination.prepare("VIP", None)
         assert len(sandbox.account.lists) == 1
         assert (sandbox.clock.now() - began).total_seconds() >= 7
 
     def test_the_days_quota_of_new_lists_is_not_waited_for(
         self, sandbox: KlaviyoSandbox, destination: KlaviyoDestination
     ) -> None:
+        for number in range(150):
+            destination.prepare(f"List {number}", None)
         with pytest.raises(TransientError) as error:
-            destination.prepare({f"List {number}": None for number in range(151)})
+            destination.prepare("List 150", None)
         assert error.value.retry_after is not None
         assert error.value.retry_after > 3600
         assert len(sandbox.account.lists) == 150
@@ -903,7 +905,7 @@ class TestConsent:
             sandbox.put_profile(email, *states[number % len(states)])
         before = sandbox.consents()
         assert len(before) == 80
-        names = destination.prepare({"VIP": None})
+        names = {"VIP": destination.prepare("VIP", None)}
         everybody = [*emails, *people(30, "new")]
         list(destination.apply([add(email) for email in everybody], names))
         list(destination.apply([add(email) for email in everybody[:5]], names))

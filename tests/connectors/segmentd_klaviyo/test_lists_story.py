@@ -96,6 +96,25 @@ def deleted(story: Story, sandbox: KlaviyoSandbox) -> Story:
     return story
 
 
+def test_a_list_that_was_deleted_holds_up_no_other(deleted: Story, sandbox: KlaviyoSandbox) -> None:
+    assert sandbox.members() == {"Buyers": {"c1@shopper.example", "c2@shopper.example"}}
+    put(deleted.shop, 3, 20_000)
+    deleted.leave(1)
+    with pytest.raises(SafetyStop, match=r'"VIP".*exists no longer'):
+        deleted.sync()
+    assert sandbox.members() == {"Buyers": {"c2@shopper.example", "c3@shopper.example"}}
+
+
+def test_a_list_that_triggers_flows_holds_up_no_other(
+    story: Story, sandbox: KlaviyoSandbox
+) -> None:
+    sandbox.put_list("VIP", flows=1)
+    put(story.shop, 1, 20_000)
+    with pytest.raises(SafetyStop, match="triggers flows"):
+        story.sync()
+    assert sandbox.members() == {"Buyers": {"c1@shopper.example"}, "VIP": set()}
+
+
 def test_after_a_list_was_deleted_another_one_takes_its_place(
     deleted: Story, sandbox: KlaviyoSandbox
 ) -> None:

@@ -245,6 +245,28 @@ def test_a_held_plan_is_visible_and_the_rest_goes_on(bench: Bench) -> None:
     assert sum("Big spender" in tags for tags in bench.shop.tags().values()) == 33
 
 
+def test_a_list_that_was_removed_is_told_of_and_the_rest_goes_on(bench: Bench) -> None:
+    buyers = '[segments.buyers]\nwhere = "number_of_orders >= 1"\npush = ["lists"]\n'
+    path = bench.app.config.path
+    path.write_text(CONFIG + SPENDER + buyers)
+    bench.cycles.restart(replace(bench.app, config=load_config(path)))
+    bench.source("shop")
+    bench.lists.delete_list("Big spender")
+    put(bench.shop, 4, 20_000)
+    bench.shop.cancel("1001", bench.shop.clock.now())
+    with capture_logs() as lines:
+        bench.source("shop")
+        bench.due()
+    assert bench.states() == {"shop": "ok", "tags": "ok", "lists": "held"}
+    assert [line["of"] for line in lines if line["event"] == "held"] == ["lists"]
+    first = next(line for line in lines if line.get("failed"))
+    # to the list that is left; who left the removed list is off it
+    assert (first["added"], first["removed"], first["failed"]) == (1, 2, ["lists"])
+    assert bench.lists.members() == {"buyers": {f"c{n}@shopper.example" for n in (2, 3, 4)}}
+    states = {n.name: n.states for n in bench.app.store.status().names if n.destination == "lists"}
+    assert states == {"Big spender": {"delivered": 2}, "buyers": {"delivered": 3}}
+
+
 def test_paused_nothing_is_pushed(bench: Bench) -> None:
     bench.cycles.app = replace(bench.app, config=replace(bench.app.config, paused=True))
     with capture_logs() as lines:

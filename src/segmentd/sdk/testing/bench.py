@@ -208,7 +208,8 @@ class DestinationBench(Bench[S]):
     def prepare(self, *names: str) -> None:
         """Have the destination make sure of ``names``."""
         with self.destination() as destination:
-            self.names |= destination.prepare({name: self.names.get(name) for name in names})
+            for name in names:
+                self.names[name] = destination.prepare(name, self.names.get(name))
 
 
 @contextlib.contextmanager

@@ -149,7 +149,7 @@ class DestinationFaults(DestinationCase):
         with bench.destination() as destination:
             lists.faults[:] = [faults.when(lists.is_write, faults.drop_answer())] * 2
             with contextlib.suppress(TransientError):
-                destination.prepare({"VIP": None})
+                destination.prepare("VIP", None)
         lists.faults.clear()
         people = put_people(bench, 2)
         apply(bench, adds("VIP", people))
@@ -164,7 +164,8 @@ class DestinationFaults(DestinationCase):
         delete_list("VIP")
         before = lists.writes()
         with pytest.raises(SafetyStop):
-            bench.prepare("VIP", "Lapsed")
+            bench.prepare("VIP")
+        bench.prepare("Lapsed")
         assert lists.writes() == before
 
     def test_i3_nobody_is_on_a_list_that_is_gone(self, bench: Bench) -> None:

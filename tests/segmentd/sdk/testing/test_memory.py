@@ -80,7 +80,7 @@ def test_lists_without_a_server(runtime: Runtime) -> None:
     settings = MemorySettings(shop="lists", kind="lists")
     with registered("lists", lists):
         destination = MemoryDestination(settings, runtime)
-        names = destination.prepare({"VIP": None})
+        names = {"VIP": destination.prepare("VIP", None)}
         change = Change(Action.ADD, "VIP", None, "ada@shopper.example")
         (receipt,) = destination.apply([change], names)
     assert receipt.outcome is Outcome.APPLIED

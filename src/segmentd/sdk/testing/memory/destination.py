@@ -44,14 +44,13 @@ class MemoryDestination(Destination):
         if not name.strip() or len(name) > LONGEST_NAME or (self._tags and "," in name):
             raise ConfigError(f"{name[:40]!r} cannot be a name: empty, too long, or with a comma")
 
-    def prepare(self, names: Mapping[str, str | None]) -> Mapping[str, str]:
+    def prepare(self, name: str, known: str | None) -> str:
         if self._tags:
-            return super().prepare(names)
+            return super().prepare(name, known)
         existing = self._client.request("GET", "/lists").json()["lists"]
-        for name, known in names.items():
-            if known is not None and known not in existing:
-                raise SafetyStop(f"the list {name!r} was removed at the platform")
-        return {name: known or self._create(name, existing) for name, known in names.items()}
+        if known is not None and known not in existing:
+            raise SafetyStop(f"the list {name!r} was removed at the platform")
+        return known or self._create(name, existing)
 
     def apply(self, changes: Iterable[Change], names: Mapping[str, str]) -> Iterator[Receipt]:
         waiting: dict[str, dict[str, list[Change]]] = {}
