@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -50,6 +51,8 @@ class Story:
     ) -> None:
         self.shop = MemoryShop()
         self.settings = ""
+        self.rejected = 0
+        """What the last sync left on the list of rejections."""
         self._config = folder / "segmentd.toml"
         self._url = url
         self._sandbox = sandbox
@@ -63,6 +66,7 @@ class Story:
         app = open_app(load_config(self._config), sleep=self._sandbox.clock.advance)
         try:
             app.sync().check()
+            self.rejected = app.store.status().rejected
         finally:
             app.close()
 
@@ -213,6 +217,53 @@ def test_a_list_renamed_in_klaviyo_and_in_the_configuration_stays_ours(
     story.shop.cancel("1001", story.shop.clock.now())
     story.sync(VIP.format(spent=100, list="Gold"))
     assert sandbox.members()["Gold"] == {"c2@shopper.example"}
+
+
+@pytest.fixture
+def refused(story: Story, sandbox: KlaviyoSandbox) -> Story:
+    """Klaviyo does not take the address of customer 1."""
+    sandbox.account.refused.add("c1@shopper.example")
+    put(story.shop, 1, 20_000)
+    story.sync()
+    assert sandbox.members() == {"Buyers": set(), "VIP": set()}
+    return story
+
+
+def test_an_address_that_was_refused_is_not_asked_for_again(
+    refused: Story, sandbox: KlaviyoSandbox
+) -> None:
+    before = sandbox.writes()
+    put(refused.shop, 2, 20_000)
+    refused.sync()
+    assert sandbox.members()["VIP"] == {"c2@shopper.example"}
+    asked = [entry.request.body for entry in sandbox.log if entry.write][before:]
+    assert not [body for body in asked if b"c1@shopper.example" in body]
+
+
+def test_who_was_refused_is_asked_for_by_another_address(
+    refused: Story, sandbox: KlaviyoSandbox
+) -> None:
+    customer = refused.shop.customers["1"]
+    customer.email = "right@shopper.example"
+    # whole seconds, as shops have them
+    customer.updated_at = refused.shop.clock.now().replace(microsecond=0)
+    refused.sync()
+    assert sandbox.members()["VIP"] == {"right@shopper.example"}
+    assert refused.rejected == 0
+
+
+def test_who_was_refused_is_asked_for_when_they_come_back(
+    refused: Story, sandbox: KlaviyoSandbox
+) -> None:
+    sandbox.account.refused.clear()
+    refused.leave(1)
+    refused.sync()
+    assert refused.rejected == 0
+    again = copy.deepcopy(refused.shop.orders["1001"])
+    again.id, again.cancelled_at = "1002", None
+    refused.shop.put_order(again)
+    refused.sync()
+    assert sandbox.members()["VIP"] == {"c1@shopper.example"}
 
 
 @pytest.fixture(params=["one by one", "by jobs"])
