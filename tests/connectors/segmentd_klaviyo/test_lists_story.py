@@ -74,6 +74,13 @@ class Story:
         """A customer is a member of no segment any more."""
         self.shop.cancel(f"100{number}", self.shop.clock.now())
 
+    def rename(self, number: int, email: str) -> None:
+        """A customer has another address."""
+        customer = self.shop.customers[str(number)]
+        customer.email = email
+        # whole seconds, as shops have them
+        customer.updated_at = self.shop.clock.now().replace(microsecond=0)
+
     def lose_the_database(self) -> None:
         for path in self._config.parent.glob("segmentd.db*"):
             path.unlink()
@@ -243,10 +250,7 @@ def test_an_address_that_was_refused_is_not_asked_for_again(
 def test_who_was_refused_is_asked_for_by_another_address(
     refused: Story, sandbox: KlaviyoSandbox
 ) -> None:
-    customer = refused.shop.customers["1"]
-    customer.email = "right@shopper.example"
-    # whole seconds, as shops have them
-    customer.updated_at = refused.shop.clock.now().replace(microsecond=0)
+    refused.rename(1, "right@shopper.example")
     refused.sync()
     assert sandbox.members()["VIP"] == {"right@shopper.example"}
     assert refused.rejected == 0
@@ -299,19 +303,34 @@ def test_two_who_are_one_profile_stay_until_the_last_of_them_leaves(
     assert sandbox.members()["VIP"] == set()
 
 
-@pytest.mark.parametrize(("leaving", "entering"), [(1, 2), (2, 1)])
-@pytest.mark.parametrize("batch_size", [1, 1000])
-def test_one_of_them_may_enter_as_the_other_one_leaves(
-    one_there: Story,
-    sandbox: KlaviyoSandbox,
-    monkeypatch: pytest.MonkeyPatch,
-    leaving: int,
-    entering: int,
-    batch_size: int,
-) -> None:
-    # a large push comes in portions
-    sizes = replace(KlaviyoDestination.capabilities, batch_size=batch_size)
+@pytest.fixture(params=[1, 1000])
+def portions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large push comes in portions."""
+    sizes = replace(KlaviyoDestination.capabilities, batch_size=request.param)
     monkeypatch.setattr(KlaviyoDestination, "capabilities", sizes)
+
+
+@pytest.mark.usefixtures("portions")
+def test_who_changed_their_address_in_klaviyo_too_is_still_ours(
+    story: Story, sandbox: KlaviyoSandbox
+) -> None:
+    put(story.shop, 1, 20_000)
+    story.sync()
+    (profile,) = sandbox.account.profiles.values()
+    sandbox.account.write(profile, {"email": "new@shopper.example"}, sandbox.clock.now())
+    story.rename(1, "new@shopper.example")
+    story.sync()
+    assert sandbox.members()["VIP"] == {"new@shopper.example"}
+    story.leave(1)
+    story.sync()
+    assert sandbox.members()["VIP"] == set()
+
+
+@pytest.mark.parametrize(("leaving", "entering"), [(1, 2), (2, 1)])
+@pytest.mark.usefixtures("portions")
+def test_one_of_them_may_enter_as_the_other_one_leaves(
+    one_there: Story, sandbox: KlaviyoSandbox, leaving: int, entering: int
+) -> None:
     put(one_there.shop, leaving, 20_000)
     one_there.sync()
     one_there.leave(leaving)
