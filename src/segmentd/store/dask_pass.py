@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.engine import URL, make_url
@@ -20,7 +20,7 @@ from segmentd.sdk.settings import Secret
 
 try:
     import distributed
-    from distributed.client import FutureCancelledError
+    from distributed.client import ClosedClientError, FutureCancelledError
 except ImportError as error:
     raise ConfigError(
         "Dask is not installed here", hint='python -m pip install "segmentd[dask]"'
@@ -33,7 +33,7 @@ T = TypeVar("T")
 Range = tuple[int, int]
 
 ANSWER_SECONDS = 10.0
-"""How long to wait for the scheduler, and for a first worker."""
+"""How long to wait for the scheduler, and for a worker where there is none."""
 AHEAD = 2
 """Ranges handed out for each thread of a worker: one in work, and one that follows at once."""
 
@@ -64,7 +64,8 @@ class DaskWorkers:
     ) -> Iterator[T]:
         """What comes of each range, in their order; a few at a time are in work or waiting.
 
-        The ranges of a worker that dies are done by the others.
+        The ranges of a worker that dies are done by the others. TransientError if none is left, and
+        if the scheduler answers no more.
         """
         waiting: deque[distributed.Future[T]] = deque()
         try:
@@ -72,20 +73,54 @@ class DaskWorkers:
                 # not pure: the same range tells something else the next time
                 waiting.append(self._client.submit(_work, self._url, each, needs, work, pure=False))
                 if len(waiting) >= self._ahead:
-                    yield waiting.popleft().result()
+                    yield self._outcome(waiting.popleft())
             while waiting:
-                yield waiting.popleft().result()
-        except (distributed.KilledWorker, FutureCancelledError, OSError) as error:
+                yield self._outcome(waiting.popleft())
+        except (
+            distributed.KilledWorker,
+            FutureCancelledError,
+            ClosedClientError,
+            OSError,
+        ) as error:
             raise TransientError(
                 f"the Dask cluster at {self._scheduler} lost its workers before their work was done"
             ) from error
         finally:
-            for future in waiting:
-                future.cancel()
+            with suppress(ClosedClientError):
+                for future in waiting:
+                    future.cancel()
 
     def close(self) -> None:
         """Let go of the scheduler; its workers stay."""
         self._client.close()
+
+    def _outcome(self, future: distributed.Future[T]) -> T:
+        """Dask itself waits for ever: for another worker, and for a scheduler that says nothing."""
+        alone = False
+        while True:
+            try:
+                return future.result(timeout=ANSWER_SECONDS)
+            except TimeoutError:
+                if future.status == "error":
+                    raise
+            threads = self._threads()
+            if alone and not threads:
+                raise TransientError(
+                    f"no worker is left at the Dask scheduler at {self._scheduler}",
+                    hint=f"dask worker {self._scheduler}",
+                )
+            alone = not threads
+
+    def _threads(self) -> dict[str, int]:
+        """Of each worker."""
+        try:
+            threads: dict[str, int] = self._client.nthreads(callback_timeout=ANSWER_SECONDS)
+        except TimeoutError as error:
+            raise TransientError(
+                f"the Dask scheduler at {self._scheduler} answers no more",
+                hint="dask scheduler --port 8786",
+            ) from error
+        return threads
 
 
 def _connected(scheduler: str) -> distributed.Client:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -49,6 +51,26 @@ def store(postgres: PostgresServer, postgres_template: str) -> Iterator[Store]:
     postgres.drop(name)
 
 
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
+    """The address and the process id of a scheduler with one worker, whom nobody starts again."""
+    monkeypatch.setattr(dask_pass, "ANSWER_SECONDS", 60)  # until both have started
+    address = f"tcp://127.0.0.1:{free_port()}"
+    at = ["--host", "127.0.0.1", "--port", address.rpartition(":")[-1]]
+    with (
+        dask("scheduler", *at, "--no-dashboard") as started,
+        dask("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard") as worker,
+    ):
+        yield address, started.pid
+        worker.kill()
+        started.kill()
+
+
+def dask(command: str, *options: str) -> subprocess.Popen[bytes]:
+    program = [sys.executable, "-m", f"distributed.cli.dask_{command}"]
+    return subprocess.Popen([*program, *options], stderr=subprocess.DEVNULL)
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
@@ -81,6 +103,70 @@ def test_the_ranges_of_a_worker_that_dies_are_done_by_another(
     parts = store.full_pass(store.ranges(2), RULES.needs, die_once)
     assert [profile for part in parts for profile in part] == list(range(1, 10))
     assert mark.exists()
+
+
+def test_the_last_worker_is_gone(
+    store: Store, processes: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(_frames: Frames) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    address, _ = processes
+    store.spread(address)
+    monkeypatch.setattr(dask_pass, "ANSWER_SECONDS", 2)
+    with pytest.raises(TransientError, match="no worker is left at the Dask sch") as caught:
+        list(store.full_pass(store.ranges(2), RULES.needs, die))
+    assert caught.value.hint == f"dask worker {address}"
+
+
+def test_the_scheduler_stands_still(
+    store: Store, processes: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, scheduler = processes
+
+    def stop(_frames: Frames) -> None:
+        os.kill(scheduler, signal.SIGSTOP)
+
+    store.spread(address)
+    monkeypatch.setattr(dask_pass, "ANSWER_SECONDS", 2)
+    with pytest.raises(TransientError, match="answers no more") as caught:
+        list(store.full_pass(store.ranges(2), RULES.needs, stop))
+    assert caught.value.hint == "dask scheduler --port 8786"
+
+
+def test_work_that_takes_long_is_waited_for(
+    store: Store, scheduler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.spread(scheduler)
+    workers = store._workers
+    assert isinstance(workers, dask_pass.DaskWorkers)
+    client, asked = workers._client, []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def wait(frames: Frames) -> int:
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                connection.recv(1)
+            return len(frames.profiles)
+
+        def nthreads(**options: float) -> object:
+            asked.append(type(client).nthreads(client, **options))
+            if len(asked) == 2:
+                server.accept()[0].close()
+            return asked[-1]
+
+        monkeypatch.setattr(client, "nthreads", nthreads)
+        monkeypatch.setattr(dask_pass, "ANSWER_SECONDS", 2)
+        assert list(store.full_pass([(1, 9)], RULES.needs, wait)) == [9]
+
+
+def test_work_that_fails_with_a_timeout_is_not_waited_for(store: Store, scheduler: str) -> None:
+    def late(_frames: Frames) -> None:
+        raise TimeoutError
+
+    store.spread(scheduler)
+    with pytest.raises(TransientError, match="lost its workers"):
+        list(store.full_pass([(1, 9)], RULES.needs, late))
 
 
 def test_only_a_few_ranges_are_handed_out_ahead(store: Store, scheduler: str) -> None:
