@@ -19,6 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, TypeVar
 
 from segmentd.domain.errors import TransientError
+from segmentd.store import cpus
 from segmentd.store.memory import give_back
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Workers:
         self, ranges: Sequence[Range], needs: frozenset[str], work: Callable[[Frames], T]
     ) -> Iterator[T]:
         """What comes of each range, in their order; a few at a time are in work or waiting."""
-        count = len(os.sched_getaffinity(0))
+        count = cpus.usable()
         executor = self._started(count)
         waiting: deque[Future[T]] = deque()
         try:
