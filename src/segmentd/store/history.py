@@ -27,6 +27,12 @@ SELECT * FROM (
     WINDOW w AS (PARTITION BY segment ORDER BY change_id)
 ) changes WHERE entered = 1 ORDER BY change_id
 """
+# the same for a whole segment; from its end, as a frame that shrinks is counted anew at each row
+_FLOWS = """
+SELECT min(at) OVER (ORDER BY min(change_id) DESC) AS since, cause,
+       sum(entered) AS entered, count(*) AS changes
+FROM membership_changes WHERE segment = ? GROUP BY at, cause ORDER BY min(change_id)
+"""
 _THRESHOLDS_AT = """
 SELECT expression, threshold FROM thresholds WHERE threshold_id IN (
     SELECT max(threshold_id) FROM thresholds WHERE at <= ? GROUP BY expression)
@@ -39,16 +45,13 @@ class HistoryStore:
     _database: Database
 
     def flows(self, segment: str) -> list[Flow]:
-        """All changes of a segment, pass by pass, oldest first."""
-        rows = self._rows(
-            "SELECT at, cause, sum(entered) AS entered, count(*) AS changes "
-            "FROM membership_changes WHERE segment = ? GROUP BY at, cause "
-            "ORDER BY min(change_id)",
-            segment,
-        )
+        """All changes of a segment, pass by pass, oldest first.
+
+        Where a later pass was at an earlier instant, those before it are told as of that one.
+        """
         return [
-            Flow(moment(at), cause, int(entered), int(changes - entered))
-            for at, cause, entered, changes in rows
+            Flow(moment(since), cause, int(entered), int(changes - entered))
+            for since, cause, entered, changes in self._rows(_FLOWS, segment)
         ]
 
     def intervals(self, profile_id: int) -> list[Interval]:

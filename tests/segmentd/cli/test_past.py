@@ -146,6 +146,18 @@ def test_history_by_week_and_by_month_with_causes(desk: Desk) -> None:
     assert desk.read("explain", "shop:5", *now)[0]["segments"][0]["cause"] == "order"
 
 
+def test_history_goes_on_after_a_pass_of_a_later_time(desk: Desk) -> None:
+    desk.type("segment", "--now", (BEGIN + 400 * DAY).isoformat())
+    for number, who in (("96", "0"), ("97", "1")):
+        desk.order(number, who, BEGIN + 51 * DAY)
+    desk.sync(BEGIN + 51 * DAY)
+    now = ("--now", (BEGIN + 51 * DAY).isoformat())
+    assert desk.read("preview", "--segment", "recent", *now)["size"] == 5
+    *_, before, week = desk.read("history", "recent", *now)["weeks"]
+    assert (before["begin"], before["size"]) == ("2026-02-09", 4)
+    assert (week["size"], week["entered"] - week["left"]) == (5, 1)
+
+
 def test_a_new_rule_shows_the_past_that_it_would_have_had(desk: Desk) -> None:
     now = ("--now", (BEGIN + 50 * DAY).isoformat())
     stored = desk.read("history", "recent", "--by", "month", *now)["months"]

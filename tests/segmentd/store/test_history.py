@@ -57,6 +57,23 @@ def test_flows_are_counted_by_pass_and_cause(people: Shop) -> None:
     assert people.store.flows("nobody") == []
 
 
+def test_what_a_pass_of_a_later_time_changed_counts_when_the_clock_is_put_back(
+    people: Shop,
+) -> None:
+    change(people, "1", 1, NOW)
+    change(people, "1", 0, NOW + 400 * DAY, Cause.TIME)
+    change(people, "1", 1, NOW + DAY, Cause.TIME)
+    change(people, "2", 1, NOW + 2 * DAY)
+    change(people, "3", 1, NOW + 500 * DAY)
+    assert people.store.flows("vip") == [
+        Flow(NOW, "data", 1, 0),
+        Flow(NOW + DAY, "time", 0, 1),
+        Flow(NOW + DAY, "time", 1, 0),
+        Flow(NOW + 2 * DAY, "data", 1, 0),
+        Flow(NOW + 500 * DAY, "data", 1, 0),
+    ]
+
+
 def test_intervals_of_a_person(people: Shop) -> None:
     change(people, "1", 1, NOW, Cause.RULE)
     change(people, "1", 1, NOW + DAY, segment="other")
