@@ -258,11 +258,12 @@ def _instant(bulk: Bulk, seconds: float) -> Any:
 
 def _save_rules(bulk: Bulk, segments: Sequence[Segment], now: datetime) -> None:
     rows = bulk.rows("SELECT segment, version, title FROM segments WHERE current = 1")
-    stored = {row.segment: (row.version, row.title) for row in rows}
-    current = {s.key: (s.version, clean(s.title)) for s in segments}
+    stored = {row.segment: row.version for row in rows}
+    titles = {row.segment: row.title for row in rows}
+    current = {s.key: s.version for s in segments}
     bulk.execute_many(
         "UPDATE segments SET current = 0 WHERE segment = ? AND current = 1",
-        [(key,) for key, state in stored.items() if current.get(key) != state],
+        [(key,) for key, version in stored.items() if current.get(key) != version],
     )
     bulk.upsert(
         "segments",
@@ -270,8 +271,13 @@ def _save_rules(bulk: Bulk, segments: Sequence[Segment], now: datetime) -> None:
         [
             (s.key, s.version, clean(s.title), clean(s.where), bulk.instant(now), 1)
             for s in segments
-            if stored.get(s.key) != current[s.key]
+            if stored.get(s.key) != s.version
         ],
+    )
+    # another title is no other rule: since when it is in force stays
+    bulk.execute_many(
+        "UPDATE segments SET title = ? WHERE segment = ? AND current = 1",
+        [(clean(s.title), s.key) for s in segments if titles.get(s.key) != clean(s.title)],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -254,6 +255,22 @@ def test_every_version_of_a_rule_is_kept(publish: Publisher) -> None:
     assert publish.store.versions() == {"vip": VIP.version}
     texts = rows(publish.store, "SELECT rule FROM segments ORDER BY rule")
     assert texts == [("amount_spent > 100",), ("amount_spent > 200",)]
+
+
+def test_another_title_is_no_other_rule(publish: Publisher) -> None:
+    edited = Segment("vip", "VIP", "amount_spent > 20")
+    publish({"vip": [0]}, segments=[VIP])
+    edit = frozenset({"vip"})
+    publish({"vip": [0, 1]}, segments=[edited], edited=edit, now=NOW + DAY)
+    publish({"vip": [0, 1]}, segments=[replace(edited, title="Dearest")], now=NOW + 2 * DAY)
+    newest, oldest = publish.store.rule_versions("vip")
+    assert (newest.title, newest.since, newest.current) == ("Dearest", NOW + DAY, True)
+    assert (oldest.title, oldest.since, oldest.current) == ("VIP", NOW, False)
+    assert publish.store.edit("vip", edited.version).entered == [publish.ids[1]]
+    renamed = replace(VIP, title="Big spenders")
+    publish({"vip": [0]}, segments=[renamed], edited=edit, now=NOW + 3 * DAY)
+    assert publish.store.rules_since() == {"vip": NOW + 3 * DAY}
+    assert publish.store.rule_versions("vip")[0].title == "Big spenders"
 
 
 def test_due_instants_are_whole_seconds_and_never_early(publish: Publisher) -> None:
