@@ -17,6 +17,7 @@ from segmentd.cli.common import (
     now_option,
     pass_invocation,
 )
+from segmentd.cli.report import INSUFFICIENT_DATA
 from segmentd.cli.session import chosen, found, session
 from segmentd.domain.segments import Segment
 from segmentd.pipeline.ask import Asking
@@ -59,6 +60,8 @@ def explain(
         return
     for person in told:
         click.echo(f"{person['source']}:{person['customer_id']}  {person['email'] or '-'}")
+        if person["insufficient_data"]:
+            click.echo(INSUFFICIENT_DATA)
         for entry in person["segments"]:
             state = "member" if entry["member"] else "not a member"
             since = f" since {entry['since']:%Y-%m-%d %H:%M}Z" if entry["since"] else ""
@@ -79,17 +82,18 @@ def _person(
 ) -> dict[str, Any]:
     (person,) = app.store.people([profile_id])
     told = dict(ask.explain(profile_id, [segment.key for segment in segments], thresholds))
-    since = _since(app, profile_id, as_of)
+    since, passed = _since(app, profile_id, as_of), app.store.evaluated_at()
     return {
         "profile_id": profile_id,
         "source": person.source,
         "customer_id": person.customer_id,
         "email": person.email,
+        "insufficient_data": not app.complete(),
         "segments": [
             {
                 "segment": segment.key,
                 "title": segment.title,
-                **_standing(told[segment.key], segment.key, since, as_of),
+                **_standing(told[segment.key], since.get(segment.key), as_of, passed),
             }
             for segment in segments
         ],
@@ -97,23 +101,34 @@ def _person(
 
 
 def _standing(
-    why: Explanation, key: str, since: Mapping[str, Interval], as_of: datetime | None
+    why: Explanation, stored: Interval | None, as_of: datetime | None, passed: datetime | None
 ) -> dict[str, Any]:
-    member = why.holds if as_of is None else key in since
-    differs = None
-    if member != why.holds:
-        differs = f"the rule as it is now would make {'a' if why.holds else 'no'} member"
-    entered = since.get(key) if member else None
+    """``stored``: the time that it is a member by the history; ``passed``: of the last pass."""
+    member = why.holds if as_of is None else stored is not None
+    entered = stored if member else None
     return {
         "member": member,
         "since": entered.entered_at if entered else None,
         "cause": entered.cause if entered else None,
         "until": why.until,
         "due": why.due,
-        "differs": differs,
+        "differs": _differs(stored is not None, why.holds, as_of, passed),
         "text": why.to_text(),
         "why": why.to_dict(),
     }
+
+
+def _differs(
+    stored: bool, holds: bool, as_of: datetime | None, passed: datetime | None
+) -> str | None:
+    if stored == holds:
+        return None
+    if as_of is not None:
+        return f"the rule as it is now would make {'a' if holds else 'no'} member"
+    if passed is None:
+        return "not stored: no pass was made yet"
+    was = "a" if stored else "no"
+    return f"stored as {was} member by the last pass, as of {passed:%Y-%m-%d %H:%M:%S}Z"
 
 
 def _since(app: App, profile_id: int, as_of: datetime | None) -> dict[str, Interval]:

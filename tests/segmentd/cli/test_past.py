@@ -73,7 +73,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(
+def fresh(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Desk]:
     monkeypatch.chdir(tmp_path)
@@ -84,10 +84,17 @@ def desk(
         shop.put_customer(Customer(str(number), email=f"c{number}@shopper.example"))
     with registered("shop", shop):
         made = Desk(shop, capsys)
-        for number in range(6):
-            made.order(f"9{number}", str(number), BEGIN + number * 10 * DAY)
-            made.sync(BEGIN + number * 10 * DAY)
+        made.order("90", "0", BEGIN)
         yield made
+
+
+@pytest.fixture
+def desk(fresh: Desk) -> Desk:
+    fresh.sync(BEGIN)
+    for number in range(1, 6):
+        fresh.order(f"9{number}", str(number), BEGIN + number * 10 * DAY)
+        fresh.sync(BEGIN + number * 10 * DAY)
+    return fresh
 
 
 def test_verify_says_what_differs_and_what_mends_it(desk: Desk) -> None:
@@ -156,6 +163,49 @@ def test_history_goes_on_after_a_pass_of_a_later_time(desk: Desk) -> None:
     *_, before, week = desk.read("history", "recent", *now)["weeks"]
     assert (before["begin"], before["size"]) == ("2026-02-09", 4)
     assert (week["size"], week["entered"] - week["left"]) == (5, 1)
+
+
+def test_explain_says_where_the_stored_membership_is_another(desk: Desk) -> None:
+    def told(who: str, days: int) -> tuple[bool, str | None]:
+        now = (BEGIN + days * DAY).isoformat()
+        (person,) = desk.read("explain", who, "--now", now)
+        (recent,) = person["segments"]
+        assert person["insufficient_data"] is False
+        return recent["member"], recent["differs"]
+
+    was = "stored as a member by the last pass, as of 2026-02-20 12:00:00Z"
+    assert told("shop:2", 50) == (True, None)
+    assert told("shop:2", 51) == (False, was)
+    assert told("shop:0", 51) == (False, None)
+    later = ("--now", (BEGIN + 51 * DAY).isoformat())
+    assert f"(recent): not a member\n{was}\n" in desk.type("explain", "shop:2", *later)
+    desk.order("96", "0", BEGIN + 51 * DAY)
+    desk.type("pull")
+    assert told("shop:0", 51) == (True, was.replace("a member", "no member"))
+
+
+def test_explain_says_that_there_is_too_little(desk: Desk) -> None:
+    other = """
+    [sources.other]
+    connector = "memory"
+    shop = "other"
+    token_env = "SANDBOX_MEMORY_TOKEN"
+    [segments.never]
+    where = "number_of_orders = 0"
+    """
+    Path("segmentd.toml").write_text(CONFIG + other)
+    now = ("--now", (BEGIN + 51 * DAY).isoformat())
+    lines = desk.type("explain", "shop:1", "--segment", "never", *now).splitlines()
+    assert lines[0] == "shop:1  c1@shopper.example"
+    assert lines[1].startswith("insufficient data; a source has not been read to its end yet")
+    assert desk.read("explain", "shop:1", *now)[0]["insufficient_data"] is True
+
+
+def test_explain_before_the_first_pass(fresh: Desk) -> None:
+    fresh.type("pull")
+    (person,) = fresh.read("explain", "shop:0", "--now", BEGIN.isoformat())
+    (recent,) = person["segments"]
+    assert (recent["member"], recent["differs"]) == (True, "not stored: no pass was made yet")
 
 
 def test_a_new_rule_shows_the_past_that_it_would_have_had(desk: Desk) -> None:
