@@ -21,7 +21,7 @@ from segmentd.cli.report import INSUFFICIENT_DATA
 from segmentd.cli.session import chosen, found, session
 from segmentd.domain.segments import Segment
 from segmentd.pipeline.ask import Asking
-from segmentd.pipeline.history import SAID, Interval
+from segmentd.pipeline.history import SAID, Interval, known_by
 from segmentd.segmenter.explain import Explanation
 
 
@@ -133,15 +133,7 @@ def _differs(
 
 def _since(app: App, profile_id: int, as_of: datetime | None) -> dict[str, Interval]:
     """Segment → the time that the profile is in it (or was then), as the history says."""
-    return {
-        interval.segment: interval
-        for interval in app.store.intervals(profile_id)
-        if _holds(interval, as_of)
-    }
-
-
-def _holds(interval: Interval, as_of: datetime | None) -> bool:
-    if as_of is None:
-        return interval.left_at is None
-    left_later = interval.left_at is None or as_of < interval.left_at
-    return interval.entered_at <= as_of and left_later
+    intervals = app.store.intervals(profile_id)
+    if as_of is not None:
+        intervals = known_by(intervals, as_of)
+    return {each.segment: each for each in intervals if each.left_at is None}

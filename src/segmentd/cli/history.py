@@ -22,7 +22,7 @@ from segmentd.cli.report import columns
 from segmentd.cli.session import found, session
 from segmentd.domain.errors import ConfigError
 from segmentd.domain.suggest import did_you_mean
-from segmentd.pipeline.history import SAID, Calendar, Period, periods
+from segmentd.pipeline.history import SAID, Calendar, Period, known_by, periods
 from segmentd.pipeline.reconstruct import reconstruct as reconstructed
 
 _SINCE = {"week": timedelta(weeks=12), "month": timedelta(days=335)}
@@ -128,7 +128,7 @@ def _people(app: App, who: str, since: datetime | None) -> list[dict[str, Any]]:
             "email": person.email,
             "memberships": [
                 asdict(each)
-                for each in app.store.intervals(person.profile_id)
+                for each in known_by(app.store.intervals(person.profile_id), app.clock())
                 if since is None or each.left_at is None or each.left_at >= since
             ],
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -116,6 +116,16 @@ class Edit:
     entered: Sequence[int]
     """Profile ids, ascending."""
     left: Sequence[int]
+
+
+def known_by(intervals: Sequence[Interval], now: datetime) -> list[Interval]:
+    """The intervals as they were told at an instant: who left later is a member still."""
+    return [
+        each if each.left_at is None or each.left_at <= now
+        else replace(each, left_at=None, left_cause=None)
+        for each in intervals
+        if each.entered_at <= now
+    ]  # fmt: skip
 
 
 def periods(

@@ -153,6 +153,16 @@ def test_history_by_week_and_by_month_with_causes(desk: Desk) -> None:
     assert desk.read("explain", "shop:5", *now)[0]["segments"][0]["cause"] == "order"
 
 
+def test_history_of_a_person_at_an_earlier_time(desk: Desk) -> None:
+    def told(days: int) -> list[str | None]:
+        now = (BEGIN + days * DAY).isoformat()
+        (person,) = desk.read("history", "shop:1", "--now", now)
+        return [stay["left_at"] for stay in person["memberships"]]
+
+    assert [told(days) for days in (9, 10, 49)] == [[], [None], [None]]
+    assert told(50) == ["2026-02-20T12:00:00Z"]
+
+
 def test_history_goes_on_after_a_pass_of_a_later_time(desk: Desk) -> None:
     desk.type("segment", "--now", (BEGIN + 400 * DAY).isoformat())
     for number, who in (("96", "0"), ("97", "1")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 from segmentd.domain.memberships import Cause
-from segmentd.pipeline.history import SAID, Calendar, Flow, periods
+from segmentd.pipeline.history import SAID, Calendar, Flow, Interval, known_by, periods
 
 MONDAY = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -47,6 +47,17 @@ def test_what_comes_later_is_not_there_yet() -> None:
     (week,) = periods(flows, Calendar("UTC"), at(2), at(3))
     assert (week.size, week.entered) == (2, 2)
     assert [week.size for week in periods([], Calendar("UTC"), at(2), at(9))] == [0, 0]
+
+
+def test_where_somebody_was_as_it_was_told_then() -> None:
+    stays = [
+        Interval("vip", at(2), at(4), "order", "refund", "v1"),
+        Interval("new", at(3), None, "order", None, "v1"),
+    ]
+    assert known_by(stays, at(1)) == []
+    still = Interval("vip", at(2), None, "order", None, "v1")
+    assert known_by(stays, at(3)) == [still, stays[1]]
+    assert known_by(stays, at(4)) == stays
 
 
 def test_months_begin_with_the_shops_first_day() -> None:
