@@ -207,6 +207,36 @@ def test_why_and_what_would_change_it(desk: Desk) -> None:
     assert 'did you mean "recent"' in desk.errors
 
 
+def test_why_where_a_set_or_a_limit_decides(desk: Desk) -> None:
+    desk.add(
+        '[segments.gold]\nwhere = "amount_spent >= 150"\n'
+        '[segments.silver]\nwhere = "amount_spent >= 50"\n'
+        '[sets.tiers]\nsegments = ["gold", "silver"]\n'
+        '[segments.few]\nwhere = "amount_spent >= 150"\n'
+        'limit = { count = 5, by = "amount_spent" }\n'
+    )
+    desk.segment()
+    spent = "amount spent is at least 150 EUR; it is 200.00 EUR; orders 10000, 10001"
+    limit = "     at most 5 members, those with the most of amount spent: it is 200.00 EUR, "
+    told = desk.read("explain", "shop:10", "--segment", "silver", *desk.at())
+    (silver,) = told[0]["segments"]
+    assert silver["why"]["notes"] == ["of its set, segment 'gold' comes first"]
+    assert (silver["member"], silver["why"]["member"], silver["why"]["holds"]) == (
+        False, False, True
+    )  # fmt: skip
+    few = "explain", "shop:10", "--segment", "few"
+    assert desk.type(*few, *desk.at()).splitlines()[-3:] == [
+        f"yes  {spent}",
+        f"{limit}the last member has 520.00 EUR",
+        "     so not a member, though the rule holds",
+    ]
+    before = (desk.now - timedelta(hours=1)).isoformat()
+    assert desk.type(*few, "--as-of", before).splitlines()[-3:-1] == [
+        f"yes  {spent}",
+        f"{limit}and who they are is not computed yet",
+    ]
+
+
 def test_a_store_that_was_never_filled_knows_no_sizes(desk: Desk, tmp_path: Path) -> None:
     for file in tmp_path.glob("segmentd.db*"):
         file.unlink()

@@ -104,7 +104,7 @@ def _standing(
     why: Explanation, stored: Interval | None, as_of: datetime | None, passed: datetime | None
 ) -> dict[str, Any]:
     """``stored``: the time that it is a member by the history; ``passed``: of the last pass."""
-    member = why.holds if as_of is None else stored is not None
+    member = why.member if as_of is None else stored is not None
     entered = stored if member else None
     return {
         "member": member,
@@ -112,19 +112,19 @@ def _standing(
         "cause": entered.cause if entered else None,
         "until": why.until,
         "due": why.due,
-        "differs": _differs(stored is not None, why.holds, as_of, passed),
+        "differs": _differs(stored is not None, bool(why.member), as_of, passed),
         "text": why.to_text(),
         "why": why.to_dict(),
     }
 
 
 def _differs(
-    stored: bool, holds: bool, as_of: datetime | None, passed: datetime | None
+    stored: bool, member: bool, as_of: datetime | None, passed: datetime | None
 ) -> str | None:
-    if stored == holds:
+    if stored == member:
         return None
     if as_of is not None:
-        return f"the rule as it is now would make {'a' if holds else 'no'} member"
+        return f"the rule as it is now would make {'a' if member else 'no'} member"
     if passed is None:
         return "not stored: no pass was made yet"
     was = "a" if stored else "no"

@@ -91,7 +91,7 @@ def explanation(console: Console, app: App) -> None:
     told_of = dict(asking.explain(best, [segment.key for segment in app.config.segments]))
     for segment in app.config.segments:
         told = told_of[segment.key]
-        state = "a member" if told.holds else "not a member"
+        state = "a member" if told.member else "not a member"
         console.print(f"  {segment.title}: {state}", markup=False, highlight=False)
         console.print(told.to_text(), markup=False, highlight=False)
 

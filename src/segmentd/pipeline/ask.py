@@ -115,7 +115,7 @@ class Asking:
                 rule = self.ruleset.rules[key]
                 phrase = words(rule, self.ruleset.shop.currency)
                 note = f"${variable} is not fitted yet"
-                return Explanation(text(rule), phrase, False, notes=(note,))
+                return Explanation(text(rule), phrase, False, member=False, notes=(note,))
         return None
 
     def _pinned(self) -> Ruleset:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -51,12 +51,14 @@ class Explanation:
     text: str
     words: str
     holds: bool
+    member: bool | None = None
+    """Of a whole segment: whether the customer belongs to it, after all that is in ``notes``."""
     value: str | None = None
     """What the condition looked at, in words; None for AND, OR and NOT."""
     orders: tuple[int | str, ...] = ()
     """Up to 10 order ids that were used, latest first: ours, or the shop's once ``renamed``."""
     due: datetime | None = None
-    """When time alone may change it, on the shop's clock."""
+    """When time alone may change it (of a whole segment the membership), on the shop's clock."""
     until: datetime | None = None
     """When it does, if nothing else happens; None if that is far away or never."""
     change: str | None = None
@@ -101,6 +103,7 @@ class Explanation:
             "text": self.text,
             "words": self.words,
             "holds": self.holds,
+            "member": self.member,
             "value": self.value,
             "orders": list(self.orders),
             "due": self.due.isoformat() if self.due else None,
@@ -114,22 +117,38 @@ class Explanation:
         """Indented lines for a person."""
         return "\n".join(self._lines(0))
 
-    def _lines(self, level: int) -> Iterable[str]:
+    def _lines(self, level: int) -> Iterator[str]:
+        margin = "  " * level
+        overruled = self.member not in {None, self.holds}
+        facts = self._facts() if overruled else [*self._facts(), *self._changes()]
+        yield f"{margin}{'yes' if self.holds else 'no':<5}{'; '.join(facts)}"
+        for note in self.notes:
+            yield f"{margin}     {note}"
+        if overruled:
+            yield f"{margin}     {'; '.join([self._verdict(), *self._changes()])}"
+        for part in self.parts:
+            yield from part._lines(level + 1)  # noqa: SLF001 - the same class
+
+    def _facts(self) -> list[str]:
         facts = [self.words]
         if self.value is not None:
             facts.append(f"it is {self.value}")
         if self.orders:
             those = "orders" if len(self.orders) < MAX_ORDERS else "latest orders"
             facts.append(f"{those} {', '.join(str(number) for number in self.orders)}")
+        return facts
+
+    def _changes(self) -> Iterator[str]:
         if self.change:
-            facts.append(self.change)
-        if self.due and level == 0 and not self.until:
-            facts.append(f"may change on {self.due:%Y-%m-%d %H:%M}")
-        yield "  " * level + ("yes  " if self.holds else "no   ") + "; ".join(facts)
-        for note in self.notes:
-            yield "  " * level + f"     {note}"
-        for part in self.parts:
-            yield from part._lines(level + 1)  # noqa: SLF001 - the same class
+            yield self.change
+        if self.due and self.member is not None and not self.until:
+            yield f"may change on {self.due:%Y-%m-%d %H:%M}"
+
+    def _verdict(self) -> str:
+        """What came of the notes."""
+        if self.member:
+            return "so a member, though the rule does not hold"
+        return "so not a member, though the rule holds"
 
 
 def explain(
@@ -188,7 +207,8 @@ class Explainer:
         turn = replace(turn, by=turn.by if known and rule.holds == member else None, at=at)
         return replace(
             rule,
-            holds=member,
+            holds=rule.holds and known,
+            member=member,
             value=rule.value if known else "a customer that is not known yet",
             due=self._local(_sooner(due, _instant(self._conditions.facts.next_event))),
             until=at,
@@ -235,7 +255,9 @@ class Explainer:
     def _leaf(self, told: Explanation, leaf: Leaf, depth: int) -> Explanation:
         parts: tuple[Explanation, ...] = ()
         if isinstance(leaf, Member) and depth == 0:
-            parts = (self._node(self._ruleset.rules[leaf.segment], depth + 1)[0],)
+            rule, _ = self._node(self._ruleset.rules[leaf.segment], depth + 1)
+            beside = notes(self._scene, leaf.segment, self._evidence)
+            parts = (replace(rule, notes=tuple(beside)),)
         value, orders = self._evidence.value(leaf), self._evidence.orders(leaf)
         return replace(told, value=value, orders=orders, parts=parts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from segmentd.domain.identity import email_key
@@ -11,31 +12,40 @@ from segmentd.segmenter.evidence import Evidence
 from segmentd.segmenter.fields import Kind
 from segmentd.segmenter.render import subject_words, words
 from segmentd.segmenter.scenes import Scene
-from segmentd.segmenter.standing import Past, Standing
+from segmentd.segmenter.standing import Hold, Past, Standing
 from segmentd.segmenter.thresholds import leading
 
 
 def notes(scene: Scene, key: str, evidence: Evidence) -> Iterator[str]:
     """Why the profile is a member though the rule does not hold, or none though it does; and what
-    else may come to decide."""
+    else may come to decide. What comes later wins."""
     standing = scene.ruleset.standing(key)
     fulfilled = bool(holds(scene.ruleset.rules[key], scene.conditions)[0])
-    yield from _pinned(scene, key, standing, evidence)
     yield from _staying(scene, key, standing, evidence, fulfilled=fulfilled)
     yield from _limited(scene, key, standing, evidence)
+    yield from _pinned(scene, key, standing, evidence)
     yield from _rivals(scene, key, standing)
 
 
 def _pinned(scene: Scene, key: str, standing: Standing, evidence: Evidence) -> Iterator[str]:
+    for hold in _held(scene, key):
+        reasons = [pin.reason for pin in standing.pins if _is_about(pin, scene, hold.member)]
+        until = ""
+        if hold.ends != float("inf"):
+            until = f" until {evidence.number(Kind.DATE, hold.ends)}"
+        why = f": {', '.join(dict.fromkeys(reasons))}" if reasons else ""
+        yield f"pinned {'in' if hold.member else 'out'}{until}{why}"
+
+
+def _held(scene: Scene, key: str) -> list[Hold]:
+    """The pins that last: in before out, which wins."""
     (profile_id,) = scene.facts.profile_ids.tolist()
-    for hold in scene.ruleset.held.get(key, ()):
-        if hold.profile_id == profile_id and hold.ends > scene.now.timestamp():
-            reasons = [pin.reason for pin in standing.pins if _is_about(pin, scene, hold.member)]
-            until = ""
-            if hold.ends != float("inf"):
-                until = f" until {evidence.number(Kind.DATE, hold.ends)}"
-            why = f": {', '.join(dict.fromkeys(reasons))}" if reasons else ""
-            yield f"pinned {'in' if hold.member else 'out'}{until}{why}"
+    found = [
+        hold
+        for hold in scene.ruleset.held.get(key, ())
+        if hold.profile_id == profile_id and hold.ends > scene.now.timestamp()
+    ]
+    return sorted(found, key=lambda hold: not hold.member)
 
 
 def _is_about(pin: Pin, scene: Scene, member: bool) -> bool:
@@ -76,15 +86,31 @@ def _limited(scene: Scene, key: str, standing: Standing, evidence: Evidence) -> 
     cut = scene.thresholds.get(cap.name(key))
     told = f"at most {cap.count} members, those with the {side} of "
     told += f"{subject_words(by, scene.ruleset.shop.currency)}: it is {evidence.shown(by)}"
-    if cut is None or cut.startswith("-inf"):
+    if math.isnan(scene.conditions.numbers(by)[0]):
+        yield f"{told}, and nobody is let in without it"
+    elif cut is None:
+        yield f"{told}, and who they are is not computed yet"
+    elif cut.startswith("-inf"):
         yield f"{told}, and there is room"
-        return
-    last = leading(cut) * (-1 if cap.least else 1)
-    yield f"{told}, the last member has {evidence.number(scene.conditions.kind(by), last)}"
+    else:
+        last = leading(cut) * (-1 if cap.least else 1)
+        told += f", the last member has {evidence.number(scene.conditions.kind(by), last)}"
+        equal = scene.conditions.numbers(by)[0] == last
+        yield f"{told} (of equals more orders win, then later ones)" if equal else told
 
 
 def _rivals(scene: Scene, key: str, standing: Standing) -> Iterator[str]:
-    members = scene.conditions.members
-    for rival in standing.rivals:
-        if rival != key and members[rival][0]:
-            yield f"of its set, segment '{rival}' comes first"
+    if not standing.rivals:
+        return
+    place = standing.rivals.index(key)
+    for earlier in standing.rivals[:place]:
+        if scene.conditions.members[earlier][0]:
+            yield f"of its set, segment '{earlier}' comes first"
+    for later in standing.rivals[place + 1 :]:
+        if _is_pinned_in(scene, later) and not _is_pinned_in(scene, key):
+            yield f"of its set, a pin chooses segment '{later}'"
+
+
+def _is_pinned_in(scene: Scene, key: str) -> bool:
+    pins = _held(scene, key)
+    return bool(pins) and pins[-1].member

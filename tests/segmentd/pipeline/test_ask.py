@@ -109,7 +109,8 @@ def test_others_are_compared_as_they_are_stored(app: App) -> None:
 def test_what_could_not_be_fitted_yet(app: App) -> None:
     (profile,) = app.store.find("shop:1")
     ((_, why),) = ask(app).explain(profile, ["silent"])
-    assert (why.holds, why.notes) == (False, ("$at_risk_days is not fitted yet",))
+    assert (why.holds, why.member) == (False, False)
+    assert why.notes == ("$at_risk_days is not fitted yet",)
     assert why.text == "last_order_date < -$at_risk_days"
     app.segment()
     ((_, why),) = ask(app).explain(profile, ["silent"])

@@ -31,7 +31,7 @@ def test_orders_are_named_as_in_the_shop(tmp_path: Path, token: None) -> None:
     app.segment()
     (profile,) = app.store.find("ADA@shopper.example")
     ((key, why),) = app.asking("explain").explain(profile, ["repeat"])
-    assert (key, why.holds, why.used_orders()) == ("repeat", True, {"4711", "4712"})
+    assert (key, why.member, why.used_orders()) == ("repeat", True, {"4711", "4712"})
     assert "orders 4712, 4711" in why.to_text()
     # the day of the order, and thirty more: midnight in Berlin
     assert why.due == datetime(2026, 4, 4, 22, tzinfo=UTC)

@@ -117,7 +117,7 @@ def test_who_is_not_known_yet() -> None:
 def test_as_json() -> None:
     told = why("last_order_date >= -30d OR number_of_orders = 0", buyer("2026-07-01T10:00:00"))
     tree = json.loads(json.dumps(told.to_dict()))
-    assert tree["holds"] is True
+    assert (tree["holds"], tree["member"]) == (True, True)
     assert tree["due"] == "2026-08-01T00:00:00+02:00"
     assert [part["text"] for part in tree["parts"]] == [
         "last_order_date >= -30d",
@@ -127,6 +127,7 @@ def test_as_json() -> None:
         "text": "last_order_date >= -30d",
         "words": "last order is in the last 30 days",
         "holds": True,
+        "member": None,
         "value": "2026-07-01 12:00",
         "orders": [1],
         "due": "2026-08-01T00:00:00+02:00",

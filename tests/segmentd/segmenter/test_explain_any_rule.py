@@ -48,7 +48,8 @@ def test_what_is_told_is_so(seed: int) -> None:
         for key in case.ruleset.keys:
             told = explainer.segment(key)
             member = bool(decision.members.at[person.id, key])
-            assert told.holds == member, (key, person.id)
+            assert told.member == member, (key, person.id)
+            assert told.notes or told.holds == member, (key, person.id)
             if told.until is not None:
                 turned += 1
                 later = nothing_later(known, now)
