@@ -19,6 +19,7 @@ from segmentd.cli.common import (
 )
 from segmentd.cli.report import INSUFFICIENT_DATA
 from segmentd.cli.session import chosen, found, session
+from segmentd.domain.errors import ConfigError
 from segmentd.domain.segments import Segment
 from segmentd.pipeline.ask import Asking
 from segmentd.pipeline.history import SAID, Interval, known_by
@@ -31,7 +32,7 @@ from segmentd.segmenter.explain import Explanation
 @click.option(
     "--as-of",
     type=Instant(),
-    help="How it was then: membership from the history, reasons from what was known.",
+    help="How it was then: membership from the history, reasons from what had happened.",
 )
 @now_option
 @json_option
@@ -48,6 +49,8 @@ def explain(
     if as_of is not None and now is not None:
         raise click.UsageError("--as-of and --now do not go together")
     with session(invocation, as_of or now, quiet=as_json) as app:
+        if as_of is not None:
+            _check_past(app, as_of)
         profile_ids = found(app, who)
         segments = chosen(app, only)
         ask = app.asking("explain").of(*(segment.key for segment in segments))
@@ -72,6 +75,13 @@ def explain(
             click.echo(entry["text"])
 
 
+def _check_past(app: App, as_of: datetime) -> None:
+    # what passes under a later --now have stored is past as well
+    known = filter(None, (app.machine(), app.store.evaluated_at()))
+    if as_of > max(known):
+        raise ConfigError("--as-of lies in the future; --now shows how it would be then")
+
+
 def _person(
     app: App,
     ask: Asking,
@@ -81,7 +91,8 @@ def _person(
     as_of: datetime | None,
 ) -> dict[str, Any]:
     (person,) = app.store.people([profile_id])
-    told = dict(ask.explain(profile_id, [segment.key for segment in segments], thresholds))
+    keys = [segment.key for segment in segments]
+    told = dict(ask.explain(profile_id, keys, thresholds, past=as_of is not None))
     since, passed = _since(app, profile_id, as_of), app.store.evaluated_at()
     return {
         "profile_id": profile_id,

@@ -39,6 +39,7 @@ from segmentd.segmenter.preview import (
 )
 from segmentd.segmenter.render import words
 from segmentd.segmenter.ruleset import Ruleset
+from segmentd.segmenter.scenes import nothing_later
 from segmentd.segmenter.spelling import text
 from segmentd.segmenter.thresholds import INSUFFICIENT
 
@@ -91,15 +92,22 @@ class Asking:
         return found, thresholds
 
     def explain(
-        self, profile_id: int, keys: Sequence[str], thresholds: Mapping[str, str] | None = None
+        self,
+        profile_id: int,
+        keys: Sequence[str],
+        thresholds: Mapping[str, str] | None = None,
+        *,
+        past: bool = False,
     ) -> Iterator[tuple[str, Explanation]]:
         """For one profile, each segment with the reasons for and against membership.
 
         Orders are named as in the shop. ``thresholds``: those that hold ``now``; None: the latest.
+        ``past``: what happened after ``now`` was not known then, and counts for no due instant.
         """
         known = self.store.thresholds() if thresholds is None else thresholds
         ruleset = bound(self._pinned(), known)
         frames = self.store.frames([profile_id], ruleset.needs | ALL_COLUMNS)
+        frames = nothing_later(frames, self.now) if past else frames
         explainer = Explainer(ruleset, frames, self.now, known)
         told = {key: self._unfitted(key, known) or explainer.segment(key) for key in keys}
         used = set().union(*(why.used_orders() for why in told.values()))

@@ -137,6 +137,22 @@ def test_verify_says_that_there_is_too_little(
     assert capsys.readouterr().out.startswith("insufficient data")
 
 
+def test_the_past_is_explained_by_what_had_happened_by_then(desk: Desk) -> None:
+    desk.order("96", "0", BEGIN + 20 * DAY)
+    desk.sync(BEGIN + 50 * DAY)
+    then = ("--as-of", (BEGIN + 5 * DAY).isoformat())
+    ((ordered,), (waiting,)) = (
+        person["segments"] for who in "01" for person in desk.read("explain", f"shop:{who}", *then)
+    )
+    assert (ordered["member"], ordered["due"], ordered["until"]) == (
+        True, "2026-02-01T00:00:00Z", "2026-02-01T00:00:00Z"
+    )  # fmt: skip
+    assert (waiting["member"], waiting["due"], waiting["until"]) == (False, None, None)
+    assert "may change" not in desk.type("explain", "shop:1", *then)
+    said = desk.type("explain", "shop:1", "--as-of", "2999-01-01", code=2)
+    assert "--as-of lies in the future; --now shows how it would be then" in said
+
+
 def test_history_by_week_and_by_month_with_causes(desk: Desk) -> None:
     now = ("--now", (BEGIN + 50 * DAY).isoformat())
     months = desk.read("history", "recent", "--by", "month", *now)["months"]
