@@ -196,13 +196,22 @@ class Remedies:
             if subject == Name("amount_spent"):
                 return f"{amount} more spent" if more else f"{amount} given back"
             return f"{amount} {'more' if more else 'less'}"
+        if kind is Kind.RATIO:
+            return f"{_enough(100 * delta)} percentage points {'more' if more else 'less'}"
         if not _is_counted(subject):
-            return f"{abs(delta):.6g} {'more' if more else 'less'}"
+            return f"{_enough(delta)} {'more' if more else 'less'}"
         count, what = math.ceil(abs(delta)), _counted(subject)
         named = _SINGULAR.get(what, what) if count == 1 else what
         if what == "orders" and not more:
             return f"{count} {named} cancelled"
         return f"{count} {'more' if more else 'fewer'} {named}"
+
+
+def _enough(delta: float) -> str:
+    """A distance rounded up to two decimals, as values are shown with two."""
+    # the least step beyond a bound is far less than that, and not 7.000000000000001 for 7
+    hundredths = math.ceil(round(100 * abs(delta), 6))
+    return f"{max(hundredths, 1) / 100:.15g}"
 
 
 def _step(subject: Subject, kind: Kind) -> float:
