@@ -126,7 +126,7 @@ def read_range(url: str, low: int, high: int, needs: frozenset[str]) -> Frames:
     """What a worker process reads; to be called in a process of its own only (``store.arrow``)."""
     from segmentd.store.arrow import RangeFacts
 
-    facts = RangeFacts(adbc_address(parse_url(url)))
+    facts = RangeFacts(adbc_address(parse_url(url)), "the database")
     try:
         return facts.read(low, high, needs)
     finally:

@@ -9,13 +9,17 @@ still holds it (measured: performance.md, section 7).
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from adbc_driver_manager import DataError, Error, OperationalError
 
+from segmentd.domain.errors import SegmentdError, TransientError
 from segmentd.segmenter.frames import Frames
 from segmentd.store.facts import (
     OF_PROFILES,
@@ -35,15 +39,38 @@ _MISSING = {Kind.TEXT: "''", Kind.REAL: "9e999"}
 
 
 class RangeFacts:
-    """A read-only connection of its own; ``close`` ends it."""
+    """A read-only connection of its own, opened when first needed; ``close`` ends it."""
 
-    def __init__(self, address: str) -> None:
-        """``address``: see ``engine.adbc_address``."""
+    def __init__(self, address: str, place: str) -> None:
+        """``address``: see ``engine.adbc_address``; ``place``: the database as errors call it."""
+        self._address = address
+        self._place = place
         self._sqlite = address.startswith("file:")
-        self._connection = _sqlite(address) if self._sqlite else _postgres(address)
 
     def read(self, low: int, high: int, needs: frozenset[str]) -> Frames:
-        """All facts of the profiles ``low`` to ``high`` inclusive, of one state of the store."""
+        """All facts of the profiles ``low`` to ``high`` inclusive, of one state of the store.
+
+        Raises errors of the domain: the driver's own cannot be sent to the process that asked.
+        """
+        try:
+            return self._state(low, high, needs)
+        except Error as error:
+            raise _unread(error, self._place) from None
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if "_connection" in vars(self):
+            self._connection.close()
+
+    @cached_property
+    def _connection(self) -> Any:
+        try:
+            return _sqlite(self._address) if self._sqlite else _postgres(self._address)
+        except Error as error:
+            raise _unreached(error, self._place) from None
+
+    def _state(self, low: int, high: int, needs: frozenset[str]) -> Frames:
+        connection = self._connection
         chosen = f"profile_id BETWEEN {int(low)} AND {int(high)}"
         try:
             there = f"gone_at IS NULL AND {chosen} ORDER BY profile_id"
@@ -61,17 +88,15 @@ class RangeFacts:
             memberships = _without(gone, self._memberships(chosen, segments_in(needs)))
             stored = {name: self._read(name, needs, chosen) for name in STORED if name in needs}
         finally:
-            # ends the transaction: the next range sees what was written meanwhile
-            self._connection.rollback()
+            # ends the transaction: the next range sees what was written meanwhile; where the
+            # connection is lost, what told so first is the cause
+            with suppress(Error):
+                connection.rollback()
         if "lines" in needs:
             facts["lines"] = of_orders(facts["lines"], facts["orders"])
         return Frames(
             profiles=profiles, products=products, memberships=memberships, **stored, **facts
         )
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._connection.close()
 
     def _gone(self, chosen: str) -> Any:
         gone = f"SELECT profile_id FROM profiles WHERE gone_at IS NOT NULL AND {chosen}"  # noqa: S608
@@ -104,6 +129,27 @@ class RangeFacts:
             # the driver decides by the first 1,024 rows, and takes a column of NULLs for integers
             return f"coalesce({expression}, {_MISSING[kind]})"
         return expression
+
+
+def _unreached(error: Error, place: str) -> SegmentdError:
+    """Without the driver's text, which may hold a part of the address."""
+    from segmentd.store.errors import expected_connecting
+
+    return expected_connecting(str(error), place)
+
+
+def _unread(error: Error, place: str) -> SegmentdError:
+    # imported late: with it comes SQLAlchemy, which workers need for nothing else
+    from segmentd.store.errors import expected_postgres
+
+    # of what is wrong with a value the text names the value, and that is people's
+    unnamed = isinstance(error, DataError)
+    told = error.sqlstate if unnamed else str(error).partition("\n")[0]
+    known = expected_postgres(error.sqlstate or "", place)
+    if known is not None:
+        return type(known)(f"{known.message}: {told}")
+    kind = TransientError if isinstance(error, OperationalError) else SegmentdError
+    return kind(f"{place} cannot be read: {told}")
 
 
 def _sqlite(address: str) -> Any:

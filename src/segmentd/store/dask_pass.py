@@ -168,15 +168,9 @@ def _threads(client: distributed.Client, scheduler: str) -> int:
 def _work(url: Secret, each: Range, needs: frozenset[str], work: Callable[[Frames], T]) -> T:
     """Runs in a worker, whose threads cannot share a connection."""
     from segmentd.store.arrow import RangeFacts
-    from segmentd.store.engine import adbc_address
+    from segmentd.store.engine import adbc_address, place
 
     address = make_url(url.reveal())
-    try:
-        facts = RangeFacts(adbc_address(address))
-    except Exception as error:
-        raise TransientError(
-            f"a Dask worker cannot reach the database {address.database} at "
-            f"{address.host or 'its own machine'}: workers use the same store.url"
-        ) from error
-    with closing(facts):
+    found = f"{place(address)}, which Dask workers find by the same store.url,"
+    with closing(RangeFacts(adbc_address(address), found)) as facts:
         return work(facts.read(*each, needs))

@@ -67,6 +67,14 @@ def adbc_address(url: URL) -> str:
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
+def place(url: URL) -> str:
+    """The database as errors call it, without secrets."""
+    if url.drivername == "sqlite":
+        return f"the database {url.database}"
+    where = url.host or url.query.get("host") or "the local server"
+    return f"the database {url.database} at {where}"
+
+
 class Database:
     """One database: its engine, and the only two ways to a connection."""
 
@@ -88,11 +96,8 @@ class Database:
 
     @cached_property
     def place(self) -> str:
-        """The database as errors call it, without secrets."""
-        if self.sqlite:
-            return f"the database {self.path}"
-        where = self.url.host or self.url.query.get("host") or "the local server"
-        return f"the database {self.url.database} at {where}"
+        """The database as errors call it."""
+        return place(self.url)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

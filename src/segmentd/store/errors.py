@@ -47,7 +47,7 @@ _POSTGRES: dict[str, tuple[type[SegmentdError], str]] = {
 _POSTGRES_CLASSES = {"08": "lost the connection", "57": "is shutting down or restarting",
                      "58": "reports a system error"}  # fmt: skip
 
-# psycopg gives no code for a connection that failed: the server's own words decide
+# drivers give no code for a connection that failed: the server's own words decide
 _POSTGRES_WORDS = (
     ("password", AuthError, "refuses the password"),
     ("authentication failed", AuthError, "refuses the user"),
@@ -69,9 +69,9 @@ def expected(error: BaseException, place: str) -> SegmentdError | None:
         import psycopg
 
         if isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None:
-            return _expected_connecting(str(cause), place)
+            return expected_connecting(str(cause), place)
         if isinstance(cause, psycopg.Error):
-            return _expected_postgres(cause.sqlstate or "", place)
+            return expected_postgres(cause.sqlstate or "", place)
     return None
 
 
@@ -83,7 +83,8 @@ def _expected_sqlite(error: sqlite3.Error, place: str) -> SegmentdError | None:
     return None
 
 
-def _expected_postgres(code: str, place: str) -> SegmentdError | None:
+def expected_postgres(code: str, place: str) -> SegmentdError | None:
+    """What an error code of PostgreSQL means; None for our own mistakes."""
     if code in _POSTGRES:
         kind, words = _POSTGRES[code]
         return kind(f"{place} {words}")
@@ -91,7 +92,8 @@ def _expected_postgres(code: str, place: str) -> SegmentdError | None:
     return TransientError(f"{place} {words}") if words else None
 
 
-def _expected_connecting(text: str, place: str) -> SegmentdError:
+def expected_connecting(text: str, place: str) -> SegmentdError:
+    """What it means that a connection failed with that text."""
     for fragment, kind, words in _POSTGRES_WORDS:
         if fragment in text:
             return kind(f"{place} {words}")

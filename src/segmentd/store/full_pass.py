@@ -37,9 +37,10 @@ class Workers:
     """Worker processes, started when first needed and kept until ``close``: a pass looks
     at everybody twice or more, and starting them takes as long as a hundred thousand profiles."""
 
-    def __init__(self, address: str) -> None:
-        """``address``: see ``engine.adbc_address``."""
+    def __init__(self, address: str, place: str) -> None:
+        """``address``: see ``engine.adbc_address``; ``place``: the database as errors call it."""
         self._address = address
+        self._place = place
         self._executor: ProcessPoolExecutor | None = None
 
     def over(
@@ -75,12 +76,12 @@ class Workers:
                 count,
                 mp_context=multiprocessing.get_context("spawn"),
                 initializer=_begin,
-                initargs=(self._address,),
+                initargs=(self._address, self._place),
             )
         return self._executor
 
 
-def _begin(address: str) -> None:
+def _begin(address: str, place: str) -> None:
     import pandas as pd
 
     from segmentd.store.arrow import RangeFacts
@@ -93,7 +94,7 @@ def _begin(address: str) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # what was imported stays, and need not be looked through
     gc.freeze()
-    _facts = RangeFacts(address)
+    _facts = RangeFacts(address, place)
     atexit.register(_facts.close)
 
 

@@ -163,7 +163,7 @@ class SegmentStore:
             return DaskWorkers(self._database.url, self._scheduler)
         from segmentd.store.full_pass import Workers
 
-        return Workers(adbc_address(self._database.url))
+        return Workers(adbc_address(self._database.url), self._database.place)
 
     def versions(self) -> dict[str, str]:
         """Segment → version of the rule that the stored memberships were made with."""

@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 from compiled_rules import compile_rules
 from databases import PostgresServer
 from segmentd.cli.main import run
-from segmentd.domain.errors import ConfigError, TransientError
+from segmentd.domain.errors import AuthError, ConfigError, TransientError
 from segmentd.segmenter.evaluate import evaluate
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.ruleset import Shop as RuleShop
@@ -222,6 +222,17 @@ def test_workers_that_cannot_reach_the_database_say_so_without_the_password(
         list(workers.over([(1, 2)], RULES.needs, repr))
     workers.close()
     assert "s3cret" not in f"{caught.value!r} {caught.value.__cause__!r} {vars(workers)}"
+
+
+def test_a_right_that_workers_are_denied(
+    store: Store, postgres: PostgresServer, scheduler: str
+) -> None:
+    postgres.run("CREATE ROLE visitor LOGIN")
+    workers = dask_pass.DaskWorkers(store._database.url.set(username="visitor"), scheduler)
+    with pytest.raises(AuthError, match=r"denies the user a right .* for table profiles$"):
+        list(workers.over([(1, 2)], RULES.needs, repr))
+    workers.close()
+    postgres.run("DROP ROLE visitor")
 
 
 def test_a_sqlite_file_is_refused(file_url: str) -> None:

@@ -17,11 +17,14 @@ import pytest
 from pandas.testing import assert_frame_equal, assert_series_equal
 
 from compiled_rules import compile_rules
-from segmentd.domain.errors import TransientError
+from databases import PostgresServer
+from segmentd.domain.errors import AuthError, SegmentdError, TransientError
 from segmentd.segmenter.evaluate import evaluate, values
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.ruleset import Shop as RuleShop
 from segmentd.store import Store, open_store
+from segmentd.store.engine import adbc_address, parse_url
+from segmentd.store.full_pass import Workers
 from shop_in_store import NOW, Shop, customer, order
 
 T = TypeVar("T")
@@ -67,6 +70,70 @@ def test_a_worker_that_dies_is_no_bug_of_the_rules(file_url: str) -> None:
             list(parts)
         assert len(list(ask(store, 5, repr))) == 2
     assert multiprocessing.active_children() == []
+
+
+@pytest.fixture
+def server_url(postgres: PostgresServer, postgres_template: str) -> Iterator[str]:
+    """The url of a migrated database on the server."""
+    name = postgres.create(postgres_template)
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+def test_a_right_that_workers_are_denied(postgres: PostgresServer, server_url: str) -> None:
+    postgres.run("CREATE ROLE visitor LOGIN")
+    url = server_url.replace("postgres@", "visitor@")
+    workers = Workers(adbc_address(parse_url(url)), "the database shop")
+    denied = r"the database shop denies the user a right .* permission denied for table profiles$"
+    with pytest.raises(AuthError, match=denied):
+        list(workers.over([(1, 2)], RULES.needs, repr))
+    workers.close()
+    postgres.run("DROP ROLE visitor")
+
+
+def test_workers_that_the_server_lets_in_no_more(server_url: str) -> None:
+    url = server_url.replace("postgres@", "nobody-we-know@")
+    workers = Workers(adbc_address(parse_url(url)), "the database shop")
+    with pytest.raises(SegmentdError, match=r"^the database shop has no such database or user"):
+        list(workers.over([(1, 2)], RULES.needs, repr))
+    workers.close()
+
+
+def test_connections_of_workers_that_the_server_ends(
+    postgres: PostgresServer, server_url: str
+) -> None:
+    with open_store(server_url) as store:
+        fill(Shop(store))
+        parts = ask(store, 1, repr)
+        next(parts)
+        postgres.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            f"WHERE datname = '{parse_url(server_url).database}' AND application_name <> 'segmentd'"
+        )
+        with pytest.raises(TransientError, match=r"cannot be read: .* terminating connection"):
+            list(parts)
+
+
+def test_a_person_s_value_is_not_in_an_error(postgres: PostgresServer, server_url: str) -> None:
+    with open_store(server_url) as store:
+        fill(Shop(store))
+        with store._database.write() as connection:
+            connection.exec_driver_sql("ALTER TABLE profiles RENAME TO people")
+            connection.exec_driver_sql(
+                "CREATE VIEW profiles AS SELECT p.* FROM people p JOIN customers c "
+                "USING (profile_id) WHERE c.email_key::int > 0"
+            )
+        with pytest.raises(SegmentdError, match=r"cannot be read: 22P02$"):
+            list(store.full_pass([(1, 9)], RULES.needs, repr))
+
+
+def test_a_file_that_lacks_a_table(file_url: str) -> None:
+    with open_store(file_url) as store:
+        fill(Shop(store))
+        with store._database.write() as connection:
+            connection.exec_driver_sql("ALTER TABLE refunds RENAME TO other")
+        with pytest.raises(SegmentdError, match=r"segmentd\.db cannot be read: .* refunds$"):
+            list(store.full_pass([(1, 9)], frozenset({"refunds"}), repr))
 
 
 KILLED = """
