@@ -8,6 +8,7 @@ newer). Methods raise TransientError for a locked, full or unreachable database.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -172,6 +173,9 @@ class FactsPort(Protocol):
 
 
 class SegmentPort(FactsPort, Protocol):
+    def passing(self) -> AbstractContextManager[None]:
+        """Around all that a pass reads: what its full passes keep for each other ends with it."""
+
     def pending(self, now: datetime) -> Pending:
         """Dirty and due profiles."""
 

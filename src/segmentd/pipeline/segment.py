@@ -100,13 +100,15 @@ def segment(
     summary = SegmentSummary(
         0, 0, 0, full=False, edited=sorted(changed), warnings=list(_unknown(segments, found))
     )
-    passing.fit(unfitted)
-    passing.choose(ruleset.keys if everybody else changed)
-    if not (passing.causes or passing.scope or changed or unfitted):
-        return summary
-    passing.place_cuts()
+    with store.passing():
+        passing.fit(unfitted)
+        passing.choose(ruleset.keys if everybody else changed)
+        if not (passing.causes or passing.scope or changed or unfitted):
+            return summary
+        passing.place_cuts()
+        parts = passing.decide()
     outcome = Pass(
-        passing.decide(),
+        parts,
         segments,
         passing.thresholds,
         passing.pending.token,
@@ -119,7 +121,7 @@ def segment(
     entered, left = store.publish(lease, outcome, now)
     return replace(
         summary,
-        evaluated=passing.looked or sum(len(part.decision.due) for part in outcome.parts),
+        evaluated=passing.looked or sum(len(part.decision.due) for part in parts),
         entered=entered,
         left=left,
         full=bool(passing.scope),

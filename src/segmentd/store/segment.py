@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -145,11 +146,22 @@ class SegmentStore:
     ) -> Iterator[T]:
         """Do some work on the facts of each range in worker processes; yields in their order.
 
-        The processes stay for a second time until the pass is published.
+        The processes stay for a second time: see ``passing``.
         """
         if self._workers is None:
             self._workers = self._new_workers()
         return self._workers.over(ranges, needs, work)
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        """Around all that a pass reads; the worker processes end with it."""
+        try:
+            yield
+        except Exception:
+            # and not Ctrl-C, after which nobody waits until they are done (cli.session)
+            self._end_workers()
+            raise
+        self._end_workers()
 
     def spread(self, scheduler: str) -> None:
         """Do full passes on the workers of a Dask scheduler; what is wrong with it is told now."""
@@ -203,7 +215,6 @@ class SegmentStore:
         """Store the outcome of a whole pass in one transaction; returns (entered, left)."""
         from segmentd.store.publish import publish
 
-        self._end_workers()
         with self._database.write(lease) as connection:
             return publish(Bulk(connection, sqlite=self._database.sqlite), outcome, now)
 

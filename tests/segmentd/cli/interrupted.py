@@ -19,9 +19,9 @@ def work(_frames: Frames) -> None:
 
 
 def main() -> int:
-    """As a preview of a large shop."""
+    """As a pass over a large shop."""
     try:
-        with session(Invocation(Path("segmentd.toml"))) as app:
+        with session(Invocation(Path("segmentd.toml"))) as app, app.store.passing():
             list(app.store.full_pass([(1, 1), (2, 2), (3, 3)], frozenset(), work))
     except KeyboardInterrupt:
         return Exit.INTERRUPTED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from passes import World
+from segmentd.domain.errors import TransientError
 from segmentd.domain.segments import ExclusiveSet, Limit, Segment
 from segmentd.pipeline import segment as passing
 from segmentd.segmenter.unstored import OF_NEWS, OF_VALUES
@@ -124,6 +126,27 @@ def test_a_full_pass_reads_everybody_once(world: Watched) -> None:
     ranked(world)
     assert world.run(full=True).evaluated == 24
     assert world.read == [(24, NEEDS | OF_VALUES | OF_NEWS)]
+
+
+@pytest.mark.parametrize("step", ["save_values", "publish"])
+def test_workers_end_with_a_pass_that_fails(
+    world: Watched, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def fail(*_: object) -> None:
+        left.append(len(multiprocessing.active_children()))
+        raise TransientError("the disk is full")
+
+    left: list[int] = []
+    monkeypatch.setattr(passing, "CHUNK", 0)
+    world.segments = [Segment("top", "Top", "amount_spent > STORE AVERAGE")]
+    monkeypatch.setattr(world.store, step, fail)
+    with pytest.raises(TransientError):
+        world.run()
+    assert bool(left[0]) == (step == "save_values")
+    assert not multiprocessing.active_children()
+    monkeypatch.undo()
+    world.run()
+    assert world.members("top") == [1, 2]
 
 
 def test_a_full_pass_decides_again_who_stands_between_two_cuts(world: Watched) -> None:
