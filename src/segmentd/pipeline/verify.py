@@ -179,10 +179,11 @@ class _Auditing:
         """Compare what thresholds are made from, and the thresholds."""
         ruleset = self.ruleset
         if ruleset.expressions:
-            self._place(ruleset.expressions, partial(values_at, ruleset))
+            self._place(ruleset.expressions, lambda _: partial(values_at, ruleset))
         if ruleset.limits:
-            rank = partial(candidates_at, ruleset, thresholds=(dict(self.thresholds),))
-            self._place(tuple(ruleset.limits), rank)
+            self._place(
+                tuple(ruleset.limits), lambda by: partial(candidates_at, ruleset, thresholds=(by,))
+            )
 
     def decide(self) -> None:
         """Compare memberships, grace and due instants."""
@@ -203,16 +204,20 @@ class _Auditing:
                     tally.setdefault((kind, key), Differing(kind, key)).add(ids.tolist())
         self.found.differing += [tally[key] for key in sorted(tally)]
 
-    def _place(self, names: Sequence[str], work: Callable[..., list[Values]]) -> None:
+    def _place(
+        self, names: Sequence[str], rank: Callable[[dict[str, str]], Callable[..., list[Values]]]
+    ) -> None:
+        """``rank``: what ranks profiles by these thresholds."""
         if not self.ranges:
             return
-        everybody = self._each_range(partial(work, at=(self.found.now,)))
+        everybody = self._each_range(partial(rank(dict(self.thresholds)), at=(self.found.now,)))
         fresh = joined([values for _, (values,) in everybody])
         with self.store.view(self.found.now) as view:
             columns = sorted({value_name(name) for name in names})
             ranks = _Ranks(
                 fresh, {column: view.values(column) for column in columns}, view.waiting().profiles
             )
+            work = rank(self._known(view))
             for part in chunks(ranks.suspects()):
                 (again,) = work(view.frames(part, self.ruleset.needs), at=(view.now,))
                 ranks.fresh = renewed(ranks.fresh, part, again)
@@ -247,14 +252,16 @@ class _Auditing:
     def _confirmed(self, profile_ids: Sequence[int]) -> Found:
         """In what some profiles differ still, seen in one view of the database."""
         with self.store.view(self.found.now) as view:
-            moved = {each.name for each in self.found.moved}
-            passed = {n: t for n, t in view.thresholds().items() if n not in moved}
-            # a pass may have moved a threshold that was right
-            thresholds = {n: passed.get(n, t) for n, t in self.thresholds.items()}
             frames = view.frames(profile_ids, self.ruleset.needs)
-            decision = evaluate(self.ruleset, frames, view.now, thresholds)
+            decision = evaluate(self.ruleset, frames, view.now, self._known(view))
             stored, waiting = view.stored(profile_ids), view.waiting().profiles
             return differences(decision, stored, waiting, self.skipped)
+
+    def _known(self, view: View) -> dict[str, str]:
+        """The thresholds that ought to be: a pass may have moved one that was right."""
+        moved = {each.name for each in self.found.moved}
+        passed = {n: t for n, t in view.thresholds().items() if n not in moved}
+        return {n: passed.get(n, t) for n, t in self.thresholds.items()}
 
     def _each_range(self, work: Callable[[Frames], T]) -> Iterator[tuple[tuple[int, int], T]]:
         parts = each_range(self.store, self.ranges, self.ruleset.needs, work)

@@ -72,6 +72,11 @@ where = "amount_spent >= 100"
 [segments.other]
 where = "NOT segment('best')"
 """
+FEW = """
+[segments.few]
+where = "amount_spent > STORE AVERAGE"
+limit = { count = 4, by = "number_of_orders" }
+"""
 IDLE = """
 [segments.idle]
 where = "days_since_last_order > STORE AVERAGE"
@@ -379,7 +384,10 @@ def test_passes_that_are_published_meanwhile_are_no_false_alarm(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verifying, "RANGE", 12)
-    other = story.open()
+    story.reopen(FEW)
+    story.sync()
+    story.wait(timedelta(hours=2))
+    other = open_app(load_config(story.folder / "segmentd.toml"), clock=story.clock.now)
     calls = 0
 
     def happen(_label: str, _done: int, _total: int | None) -> None:
