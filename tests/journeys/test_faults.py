@@ -110,7 +110,7 @@ def test_postgresql_stops_in_the_middle_of_a_push(postgres_story: Story) -> None
     process = sync(postgres_story)
     said = sentence(process)
     database.open()
-    assert said.startswith("segmentd: the database crash at ")
+    assert said.startswith("segmentd: woo_tags: the database crash at ")
     assert process.returncode == TEMPORARY
     postgres_story.made.hang_up()
     postgres_story.settle()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Mapping
 from enum import IntEnum
 
 import click
@@ -64,6 +65,15 @@ _CODES = {
 }
 
 
+class Failed(Exception):  # noqa: N818 - what some did, while others did not
+    """Some of several connectors failed: ``errors`` by their names; ``worst`` gives the code."""
+
+    def __init__(self, errors: Mapping[str, SegmentdError], worst: SegmentdError) -> None:
+        super().__init__(*errors.values())
+        self.errors = errors
+        self.worst = worst
+
+
 def code_of(error: SegmentdError) -> Exit:
     """The exit code of an expected error."""
     for kind, code in _CODES.items():
@@ -74,24 +84,42 @@ def code_of(error: SegmentdError) -> Exit:
 
 def report(error: BaseException, *, debug: bool) -> int:
     """Say on stderr what went wrong and what to type next; returns the exit code."""
-    # here, so that a command that ends well does not pay for structlog
-    from segmentd.logs import redact
-
     if isinstance(error, click.ClickException):
         error.show(sys.stderr)
         return error.exit_code
-    if debug:
-        click.echo(redact("".join(traceback.format_exception(error))), err=True)
+    if isinstance(error, Failed):
+        for name, each in error.errors.items():
+            _tell(each, f"{name}: ", debug=debug)
+        return code_of(error.worst)
     if isinstance(error, SegmentdError):
-        click.echo(f"segmentd: {redact(error.message)}", err=True)
-        if error.hint:
-            click.echo(f"try: {redact(error.hint)}", err=True)
+        _tell(error, debug=debug)
         return code_of(error)
+    if debug:
+        _say(_where(error))
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        click.echo("segmentd: interrupted", err=True)
+        _say("segmentd: interrupted")
         return Exit.INTERRUPTED
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    click.echo(f"segmentd: unexpected error: {redact(text)}", err=True)
+    _say(f"segmentd: unexpected error: {text}")
     if not debug:
-        click.echo("try: the same command with --debug shows where", err=True)
+        _say("try: the same command with --debug shows where")
     return Exit.UNEXPECTED
+
+
+def _tell(error: SegmentdError, of: str = "", *, debug: bool) -> None:
+    if debug:
+        _say(_where(error))
+    _say(f"segmentd: {of}{error.message}")
+    if error.hint:
+        _say(f"try: {error.hint}")
+
+
+def _where(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
+
+
+def _say(text: str) -> None:
+    # here, so that a command that ends well does not pay for structlog
+    from segmentd.logs import redact
+
+    click.echo(redact(text), err=True)

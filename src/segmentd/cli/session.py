@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -23,6 +22,7 @@ from rich.progress import (
 
 from segmentd.bootstrap import App, Outcome, configured_shop, open_app
 from segmentd.cli.common import Invocation
+from segmentd.cli.exits import Failed
 from segmentd.config import Config
 from segmentd.domain.errors import ConfigError, SegmentdError
 from segmentd.domain.segments import Segment
@@ -120,10 +120,7 @@ def progress_bars(*, quiet: bool = False) -> Iterator[Report]:
 
 
 def finish(failed: Mapping[str, SegmentdError]) -> None:
-    """Say what failed beside the worst, and raise that one."""
+    """Failed if any did."""
     worst = Outcome[object](failed=dict(failed)).worst()
-    for name, error in failed.items():
-        if error is not worst:
-            click.echo(f"{name}: {error.message}", err=True)
     if worst is not None:
-        raise worst
+        raise Failed(failed, worst)

@@ -117,7 +117,7 @@ class Story:
         if not held:
             done.check()
             return
-        self._say([f"held by the guard: {error.message}" for error in held.values()])
+        self._say([f"held by the guard: {name}: {e.message}" for name, e in held.items()])
         plans = self.app.plan(list(held))
         self._say(["what it holds:", *report.plan_lines(plans), "confirmed, as a person would:"])
         before = self.stage.writes()

@@ -149,11 +149,11 @@ class Guard:
         return held
 
 
-def stop_for(held: Sequence[str], destination: str, removals: int, plan_id: str) -> SafetyStop:
+def stop_for(held: Sequence[str], removals: int, plan_id: str) -> SafetyStop:
     """The sentence for a held plan."""
     names = ", ".join(name for name in held if name != "*") or "all names together"
     return SafetyStop(
-        f"{destination}: {removals} removals in one push are more than the guard allows ({names}); "
+        f"{removals} removals in one push are more than the guard allows ({names}); "
         "nothing was sent",
         hint=f"segmentd plan, and if it is right: segmentd push --confirm {plan_id}",
     )

@@ -134,7 +134,7 @@ def push(
     """
     if made.held and not confirmed:
         removals = made.count(Action.REMOVE).total()
-        raise stop_for(made.held, made.destination, removals, made.id)
+        raise stop_for(made.held, removals, made.id)
     summary = PushSummary(made.destination)
     needs = destination.capabilities.needs
     noting = _Noting(store, lease, made.destination, needs, now)

@@ -1,0 +1,110 @@
+"""Several shops and destinations, of which some fail: what a command says of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from daemons import put
+from segmentd.cli.exits import Exit
+from segmentd.cli.main import run
+from segmentd.sdk.testing.memory import MemoryLists, MemoryShop
+from segmentd.sdk.testing.memory.protocol import TOKEN
+from segmentd.sdk.testing.server import serve
+
+BUYERS = 12
+CONFIG = """
+[store]
+url = "sqlite:///s.db"
+[shop]
+time_zone = "UTC"
+currency = "EUR"
+"""
+SEGMENT = '[segments.buyer]\nwhere = "{rule}"\npush = ["tags", "more_tags", "lists"]\n'
+
+
+@dataclass
+class Desk:
+    """Two shops with twelve buyers each and a platform with lists, and what is typed."""
+
+    shops: tuple[MemoryShop, MemoryShop]
+    lists: MemoryLists
+    tables: str
+    capture: pytest.CaptureFixture[str]
+
+    def configure(self, rule: str = "number_of_orders >= 1") -> None:
+        """Write segmentd.toml."""
+        text = CONFIG + self.tables + SEGMENT.format(rule=rule)
+        Path("segmentd.toml").write_text(text, encoding="utf-8")
+
+    def type(self, *words: str, code: Exit = Exit.OK) -> str:
+        """Type a command; its output."""
+        self.capture.readouterr()
+        ended = run(list(words))
+        seen = self.capture.readouterr()
+        assert ended == code, seen.err
+        self.errors = seen.err.splitlines()
+        return seen.out
+
+    def requests(self) -> int:
+        """How many there were at the three platforms."""
+        return sum(len(each.log) for each in (*self.shops, self.lists))
+
+
+@pytest.fixture
+def desk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Desk]:
+    monkeypatch.chdir(tmp_path)
+    for name in ("SHOP_TOKEN", "OTHER_TOKEN", "LISTS_KEY"):
+        monkeypatch.setenv(name, TOKEN)
+    shops, lists = (MemoryShop(), MemoryShop()), MemoryLists()
+    for number in range(1, BUYERS + 1):
+        put(shops[0], number, 100)
+        put(shops[1], BUYERS + number, 100)
+    with serve(shops[0]) as url, serve(shops[1]) as other_url, serve(lists) as lists_url:
+        tables = (
+            _table("sources.shop", url, "SHOP_TOKEN")
+            + _table("sources.other", other_url, "OTHER_TOKEN")
+            + '[destinations.tags]\nconnector = "memory"\nsource = "shop"\n'
+            + '[destinations.more_tags]\nconnector = "memory"\nsource = "other"\n'
+            + _table("destinations.lists", lists_url, "LISTS_KEY")
+            + 'kind = "lists"\n'
+        )
+        made = Desk(shops, lists, tables, capsys)
+        made.configure()
+        yield made
+
+
+def _table(name: str, url: str, variable: str) -> str:
+    return f'[{name}]\nconnector = "memory"\nbase_url = "{url}"\ntoken_env = "{variable}"\n'
+
+
+def test_every_source_that_fails_is_named_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SHOP_TOKEN", "OTHER_TOKEN"):
+        monkeypatch.setenv(name, "wrong")
+    desk.type("pull", code=Exit.AUTH)
+    assert [line.split(" ")[:2] for line in desk.errors] == [
+        ["segmentd:", "shop:"],
+        ["segmentd:", "other:"],
+    ]
+
+
+def test_every_plan_that_is_held_is_named_once_with_what_confirms_it(desk: Desk) -> None:
+    desk.type("sync")
+    desk.configure("number_of_orders >= 2")
+    desk.type("segment")
+    desk.type("push", code=Exit.HELD)
+    sentences, hints = desk.errors[::2], desk.errors[1::2]
+    assert sentences == [
+        f"segmentd: {name}: {count} removals in one push are more than the guard allows (buyer); "
+        "nothing was sent"
+        for name, count in (("tags", BUYERS), ("more_tags", BUYERS), ("lists", 2 * BUYERS))
+    ]
+    plans = [hint.rpartition(" ")[2] for hint in hints]
+    assert len(set(plans)) == 3
+    desk.type("push", *(word for plan in plans for word in ("--confirm", plan)))
+    assert desk.lists.members() == {"buyer": set()}
