@@ -187,7 +187,7 @@ class App:
     def plan(self, names: Sequence[str] = ()) -> Outcome[Plan]:
         """What a push would do; reads only."""
         outcome: Outcome[Plan] = Outcome()
-        for connector in _chosen(self.config.destinations, names, "destination"):
+        for connector in self.destinations(names):
             try:
                 with closing(self.destination(connector)) as destination:
                     outcome.done.append(self._plan(connector, destination))
@@ -202,7 +202,7 @@ class App:
         if (why := self.paused()) is not None:
             raise SafetyStop(why, hint="set paused = false, then: segmentd push")
         outcome: Outcome[PushSummary] = Outcome()
-        for connector in _chosen(self.config.destinations, names, "destination"):
+        for connector in self.destinations(names):
             try:
                 summary = self._push(connector, confirm)
                 outcome.done.append(summary)
@@ -284,6 +284,14 @@ class App:
         }
         return self.store.unread(streams)
 
+    def sources(self, names: Sequence[str] = ()) -> list[ConnectorConfig]:
+        """The named sources (none named: all); ConfigError if one is not configured."""
+        return _chosen(self.config.sources, names, "source")
+
+    def destinations(self, names: Sequence[str] = ()) -> list[ConnectorConfig]:
+        """As ``sources``."""
+        return _chosen(self.config.destinations, names, "destination")
+
     def source(self, connector: ConnectorConfig, held: Holding | None = None) -> Source:
         """A source, ready to be read under its lease; the caller closes it."""
         runtime = self._runtime(connector.name, held)
@@ -326,7 +334,7 @@ class App:
         one: Callable[[Reading], PullSummary],
     ) -> Outcome[PullSummary]:
         outcome: Outcome[PullSummary] = Outcome()
-        for connector in _chosen(self.config.sources, names, "source"):
+        for connector in self.sources(names):
             name = connector.name
             try:
                 with (

@@ -110,14 +110,7 @@ def _summary(config: Config) -> str:
 
 
 def _secrets(settings: ConnectorSettings) -> str:
-    keys = {
-        key.rpartition("_")[0]
-        for key, value in settings
-        if key.endswith(("_env", "_file")) and value is not None
-    }
-    for key in sorted(keys):
-        settings.secret(key)
-    return ", ".join(sorted(keys)) or "none are named"
+    return ", ".join(settings.check_secrets()) or "none are named"
 
 
 def _rules(config: Config) -> str:

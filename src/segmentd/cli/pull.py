@@ -16,7 +16,7 @@ from segmentd.cli.common import (
     pass_invocation,
 )
 from segmentd.cli.exits import Exit
-from segmentd.cli.session import finish, session
+from segmentd.cli.session import finish, ready, session
 
 
 @click.command()
@@ -26,6 +26,7 @@ from segmentd.cli.session import finish, session
 def pull(invocation: Invocation, sources: tuple[str, ...], as_json: bool) -> int:
     """Read what changed in the shops (all, or the named SOURCES) into the store."""
     with session(invocation, quiet=as_json) as app:
+        ready(app.sources(sources))
         outcome = app.pull(sources)
     _show(report.pulled_values(outcome), report.pulled_lines(outcome), as_json=as_json)
     finish(outcome.failed)
@@ -55,6 +56,7 @@ def backfill(
     An interrupted backfill goes on where it stopped, also beside the running daemon.
     """
     with session(invocation, quiet=as_json) as app:
+        ready(app.sources(sources))
         outcome = app.backfill(sources, since, accept_removals=accept_removals)
     _show(report.pulled_values(outcome), report.pulled_lines(outcome), as_json=as_json)
     finish(outcome.failed)
@@ -71,6 +73,7 @@ def sync(
 ) -> int:
     """Pull (all, or the named SOURCES), segment and push once."""
     with session(invocation, now, quiet=as_json) as app:
+        ready([*app.sources(sources), *([] if app.paused() else app.destinations())])
         done = app.sync(sources)
     values = {
         "pull": report.pulled_values(done.pulled),

@@ -10,7 +10,7 @@ from segmentd.bootstrap import App, Outcome
 from segmentd.cli import report
 from segmentd.cli.common import Invocation, echo_json, json_option, now_option, pass_invocation
 from segmentd.cli.exits import Exit
-from segmentd.cli.session import finish, session
+from segmentd.cli.session import finish, ready, session
 from segmentd.pipeline.push import Plan
 
 
@@ -61,6 +61,7 @@ def push(
             _show_plan(app, planned, as_json=as_json)
             finish(planned.failed)
             return Exit.OK
+        ready(app.destinations(destinations))
         outcome = app.push(destinations, confirm)
     if as_json:
         echo_json(report.pushed_values(outcome))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from rich.progress import (
 from segmentd.bootstrap import App, Outcome, configured_shop, open_app
 from segmentd.cli.common import Invocation
 from segmentd.cli.exits import Failed
-from segmentd.config import Config
+from segmentd.config import Config, ConnectorConfig
 from segmentd.domain.errors import ConfigError, SegmentdError
 from segmentd.domain.segments import Segment
 from segmentd.domain.suggest import did_you_mean
@@ -117,6 +117,17 @@ def progress_bars(*, quiet: bool = False) -> Iterator[Report]:
 
     with bars:
         yield report
+
+
+def ready(connectors: Iterable[ConnectorConfig]) -> None:
+    """Failed if a secret is missing: before a command has read or sent anything for the others."""
+    missing: dict[str, SegmentdError] = {}
+    for connector in connectors:
+        try:
+            connector.settings.check_secrets()
+        except ConfigError as error:
+            missing[connector.name] = error
+    finish(missing)
 
 
 def finish(failed: Mapping[str, SegmentdError]) -> None:

@@ -79,6 +79,14 @@ class ConnectorSettings(BaseModel):
         """Whether the settings name a place for the secret ``key``."""
         return bool(getattr(self, f"{key}_env", None) or getattr(self, f"{key}_file", None))
 
+    def check_secrets(self) -> list[str]:
+        """The keys of all secrets that the settings name a place for; errors as for ``secret``."""
+        given = [key for key, value in self if value is not None]
+        keys = sorted({key.rpartition("_")[0] for key in given if key.endswith(("_env", "_file"))})
+        for key in keys:
+            self.secret(key)
+        return keys
+
     def _secret_text(self, key: str) -> tuple[str, str]:
         variable: str | None = getattr(self, f"{key}_env", None)
         path: Path | None = getattr(self, f"{key}_file", None)

@@ -34,10 +34,11 @@ class Desk:
     lists: MemoryLists
     tables: str
     capture: pytest.CaptureFixture[str]
+    head: str = ""
 
     def configure(self, rule: str = "number_of_orders >= 1") -> None:
         """Write segmentd.toml."""
-        text = CONFIG + self.tables + SEGMENT.format(rule=rule)
+        text = self.head + CONFIG + self.tables + SEGMENT.format(rule=rule)
         Path("segmentd.toml").write_text(text, encoding="utf-8")
 
     def type(self, *words: str, code: Exit = Exit.OK) -> str:
@@ -81,6 +82,44 @@ def desk(
 
 def _table(name: str, url: str, variable: str) -> str:
     return f'[{name}]\nconnector = "memory"\nbase_url = "{url}"\ntoken_env = "{variable}"\n'
+
+
+@pytest.mark.parametrize(
+    ("command", "missing"),
+    [
+        ("pull", {"shop": "SHOP_TOKEN"}),
+        ("backfill", {"shop": "SHOP_TOKEN"}),
+        ("push", {"lists": "LISTS_KEY"}),
+        ("push", {"tags": "SHOP_TOKEN", "lists": "LISTS_KEY"}),
+        ("sync", {"lists": "LISTS_KEY"}),
+    ],
+)
+def test_nothing_is_read_or_sent_while_a_secret_is_missing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, command: str, missing: dict[str, str]
+) -> None:
+    desk.type("pull")
+    desk.type("segment")
+    before = desk.requests()
+    for variable in missing.values():
+        monkeypatch.delenv(variable)
+    assert desk.type(command, code=Exit.CONFIG) == ""
+    assert desk.requests() == before
+    assert desk.errors == [
+        f"segmentd: {name}: environment variable {variable}, named by token_env, is not set"
+        for name, variable in missing.items()
+    ]
+
+
+def test_a_secret_that_the_chosen_ones_do_not_need_may_be_missing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LISTS_KEY")
+    desk.type("pull")
+    desk.type("segment")
+    assert desk.type("push", "tags") == f"tags: {BUYERS} added, 0 removed\n"
+    desk.head = "paused = true\n"
+    desk.configure()
+    assert "nothing is pushed" in desk.type("sync")
 
 
 def test_every_source_that_fails_is_named_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
