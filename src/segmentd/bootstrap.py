@@ -34,7 +34,7 @@ from segmentd.pipeline import verify as verifying
 from segmentd.pipeline.ask import Asking
 from segmentd.pipeline.ports import Wish
 from segmentd.pipeline.pull import PullSummary, Reading
-from segmentd.pipeline.push import Plan, PushSummary
+from segmentd.pipeline.push import Plan, PushSummary, Waits
 from segmentd.pipeline.segment import SegmentSummary
 from segmentd.pipeline.verify import Ought, Verification
 from segmentd.sdk.contract import Destination, Meter, Runtime, Source
@@ -110,6 +110,18 @@ class SyncSummary:
     def check(self) -> None:
         """Raise the worst failure, if any."""
         Outcome[object](failed=self.failed).check()
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is to be done yet, and by which verb."""
+
+    unread: Sequence[str]
+    """Sources that were not read to their end even once."""
+    edited: Sequence[str]
+    """Segments that may have other members once they are evaluated: new or edited, or dependent."""
+    pushes: Sequence[Waits]
+    """Of the destinations whose memberships are decided."""
 
 
 @dataclass
@@ -256,6 +268,17 @@ class App:
                 holdings=[self._ought(each) for each in asked],
             )
 
+    def waiting(self) -> Waiting:
+        """What the verbs would have to do, but for news of the shops; needs no secret."""
+        unread, edited = self.unread(), self._edited()
+        decided = [
+            connector
+            for connector in ([] if unread else self.destinations())
+            if edited.isdisjoint(wish.segment for wish in self._wishes(connector))
+        ]
+        pushes = [each for each in map(self._waits, decided) if each.add or each.remove]
+        return Waiting(unread, sorted(edited), pushes)
+
     # what they need --------------------------------------------------------------------------
 
     def _ruleset(self, shop: Shop) -> Ruleset:
@@ -364,9 +387,16 @@ class App:
         )
 
     def _ought(self, connector: ConnectorConfig) -> Ought:
-        with closing(self.destination(connector)) as destination:
-            needs = destination.capabilities.needs
+        needs = self._needs(connector)
         return Ought(connector.name, connector.source, needs, self._wishes(connector))
+
+    def _needs(self, connector: ConnectorConfig) -> str:
+        """By what a destination knows people."""
+        said = plugins.capabilities(plugins.destination(connector.connector))
+        if said is not None:
+            return said.needs
+        with closing(self.destination(connector)) as destination:
+            return destination.capabilities.needs
 
     def _wishes(self, connector: ConnectorConfig) -> list[Wish]:
         return [
@@ -383,14 +413,26 @@ class App:
                 f"not read to its end yet: {', '.join(unread)}; nothing is pushed before",
                 hint=f"segmentd pull {' '.join(unread)}",
             )
-        ruleset = self._ruleset(self.shop())
-        stale = segmenting.stale(self.store.versions(), self.config.segments, ruleset)
-        if waiting := sorted(stale & {wish.segment for wish in wishes}):
+        if waiting := sorted(self._edited() & {wish.segment for wish in wishes}):
             raise UndecidedError(
                 f"new or edited since segments were last evaluated: {', '.join(waiting)}; "
                 "nothing is pushed before they are",
                 hint="segmentd segment",
             )
+
+    def _edited(self) -> frozenset[str]:
+        ruleset = self._ruleset(self.shop())
+        return segmenting.stale(self.store.versions(), self.config.segments, ruleset)
+
+    def _waits(self, connector: ConnectorConfig) -> Waits:
+        return pushing.waits(
+            connector.name,
+            self._needs(connector),
+            self.store,
+            connector.source,
+            self._wishes(connector),
+            self.config.guard,
+        )
 
     def _plan(self, connector: ConnectorConfig, destination: Destination) -> Plan:
         wishes = self._wishes(connector)

@@ -28,7 +28,7 @@ from segmentd.domain.errors import ConfigError
 from segmentd.domain.ledger import Guard
 from segmentd.domain.segments import ExclusiveSet, Segment, Value
 from segmentd.domain.suggest import did_you_mean
-from segmentd.sdk.contract import Capabilities, Destination, Source
+from segmentd.sdk.contract import Destination, Source
 from segmentd.sdk.settings import ConnectorSettings
 
 DEFAULT_INTERVAL = timedelta(minutes=5)
@@ -146,15 +146,11 @@ def load_config(path: Path | None = None) -> Config:
 def _kinds(destinations: Mapping[str, ConnectorConfig]) -> dict[str, str | None]:
     """Destination → ``tags`` or ``lists``; None where its settings decide."""
     return {
-        name: capabilities.kind
-        if (capabilities := _capabilities(plugins.destination(destination.connector)))
+        name: said.kind
+        if (said := plugins.capabilities(plugins.destination(destination.connector)))
         else None
         for name, destination in destinations.items()
     }
-
-
-def _capabilities(destination: type[Destination]) -> Capabilities | None:
-    return getattr(destination, "capabilities", None)
 
 
 def _source(file: ConfigFile, name: str, raw: dict[str, Any]) -> ConnectorConfig:
@@ -211,7 +207,7 @@ def _shared(file: ConfigFile, table: str, source: str, connector: str) -> dict[s
 
 
 def _refuse_shopless(file: ConfigFile, table: str, destination: type[Destination]) -> None:
-    capabilities = _capabilities(destination)
+    capabilities = plugins.capabilities(destination)
     if capabilities is not None and capabilities.needs == "customer_id":
         raise file.error(
             table, 'key "source" is missing: name the source whose customers are to be tagged'

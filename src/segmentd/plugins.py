@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from segmentd.domain.errors import ConfigError
 from segmentd.domain.suggest import did_you_mean
-from segmentd.sdk.contract import Destination, Source
+from segmentd.sdk.contract import Capabilities, Destination, Source
 from segmentd.sdk.settings import ConnectorSettings
 from segmentd.sdk.testing.sandbox import Sandbox
 
@@ -54,6 +54,11 @@ def filled(name: str, settings: ConnectorSettings) -> frozenset[str]:
 def destination(name: str) -> type[Destination]:
     """The destination class of a connector; errors as for ``source``."""
     return _load(DESTINATIONS, name, Destination)
+
+
+def capabilities(destination: type[Destination]) -> Capabilities | None:
+    """What a destination can do; None where its settings decide that."""
+    return getattr(destination, "capabilities", None)
 
 
 def sandbox(name: str) -> type[Sandbox]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -194,6 +195,20 @@ def test_questions(hour: Hour) -> None:
     status = hour.type("status")
     assert "spender  11" in status
     assert hour.read("status")["counts"]["orders"] == 15
+
+
+def test_the_status_needs_no_secret(hour: Hour, monkeypatch: pytest.MonkeyPatch) -> None:
+    hour.type("sync")
+    for variable in [name for name in os.environ if name.startswith("SANDBOX_")]:
+        monkeypatch.delenv(variable)
+    assert "Waiting" not in hour.type("status")
+    hour.config.write_text(hour.config.read_text().replace(">= 100", ">= 290"))
+    hour.type("segment")
+    assert hour.type("status").endswith(
+        "\nWaiting\n"
+        "  newsletter  0 to add, 10 to remove  segmentd push\n"
+        "  shop_tags   0 to add, 10 to remove  segmentd push\n"
+    )
 
 
 def test_wrong_words_get_one_sentence(hour: Hour) -> None:

@@ -56,7 +56,7 @@ def _source(source: type[Source]) -> dict[str, Any]:
 
 
 def _destination(destination: type[Destination]) -> dict[str, Any]:
-    capabilities = getattr(destination, "capabilities", None)
+    capabilities = plugins.capabilities(destination)
     return {
         "settings": _settings(destination.Settings),
         # None where it depends on the settings

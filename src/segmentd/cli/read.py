@@ -27,10 +27,14 @@ def status(invocation: Invocation, as_json: bool) -> None:
     """Show how far each source is read, how large each segment is, what waits, what was refused."""
     with session(invocation) as app:
         state = app.store.status()
+        if not as_json:
+            # before a rule that is wrong can end it
+            click.echo("\n".join(report.status_lines(state, datetime.now(UTC))))
+        waiting = app.waiting()
     if as_json:
-        echo_json(dataclasses.asdict(state))
+        echo_json({**dataclasses.asdict(state), "waiting": dataclasses.asdict(waiting)})
         return
-    for line in report.status_lines(state, datetime.now(UTC)):
+    for line in report.waiting_lines(waiting):
         click.echo(line)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from segmentd.bootstrap import App, Outcome
+from segmentd.bootstrap import App, Outcome, Waiting
 from segmentd.domain.cursor import BACKFILL
 from segmentd.domain.errors import SegmentdError
 from segmentd.pipeline.pull import PullSummary
@@ -204,7 +204,7 @@ def refused(outcome: Outcome[PushSummary]) -> bool:
 def status_lines(state: Status, now: datetime) -> list[str]:
     """How things stand, as a few tables."""
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in state.counts.items())
-    lines = [f"{state.database}: {counts}", ""]
+    lines = [f"{state.database}: {counts}"]
     streams = [
         (f"{s.source} {s.stream}", f"read up to {_when(s.watermark, now)}", _unfinished(s))
         for s in state.streams
@@ -217,14 +217,34 @@ def status_lines(state: Status, now: datetime) -> list[str]:
         for n in state.names
     ]
     for title, rows in (("Sources", streams), ("Segments", sizes), ("Destinations", names)):
-        if rows:
-            lines += [title, *(f"  {line}" for line in columns(rows)), ""]
+        lines += _table(title, rows)
+    if state.next_due is not None or state.rejected:
+        lines.append("")
     if state.next_due is not None:
         lines.append(f"Next change by time alone: {state.next_due:%Y-%m-%d %H:%M:%S}Z")
     if state.rejected:
         lines.append(f"Rejected: {state.rejected}")
         lines += [f"  {r.origin} {r.kind} {r.id}: {r.reason}" for r in state.rejections]
     return lines
+
+
+def waiting_lines(waiting: Waiting) -> list[str]:
+    """What is to be done yet, and the command that does it."""
+    rows = [
+        (name, "not read to its end yet", f"segmentd backfill {name}") for name in waiting.unread
+    ]
+    rows += [(key, "new or edited, not evaluated", "segmentd segment") for key in waiting.edited]
+    rows += [
+        (each.destination, f"{each.add} to add, {each.remove} to remove: HELD", "segmentd plan")
+        if each.held
+        else (each.destination, f"{each.add} to add, {each.remove} to remove", "segmentd push")
+        for each in waiting.pushes
+    ]
+    return _table("Waiting", rows)
+
+
+def _table(title: str, rows: Sequence[Sequence[object]]) -> list[str]:
+    return ["", title, *(f"  {line}" for line in columns(rows))] if rows else []
 
 
 def _unfinished(stream: StreamState) -> str:

@@ -74,6 +74,17 @@ class Plan:
         return Counter(change.name for _, change in self.changes if change.action is action)
 
 
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How many changes wait for the next push of one destination."""
+
+    destination: str
+    add: int
+    remove: int
+    held: Sequence[str]
+    """As in ``Plan``."""
+
+
 @dataclass(slots=True)
 class PushSummary:
     """What one push did."""
@@ -112,6 +123,25 @@ def plan(
     made.requests = math.ceil(customers / capabilities.batch_size)
     made.seconds = made.requests * capabilities.seconds_per_request
     return made
+
+
+def waits(
+    name: str,
+    needs: str,
+    store: PushPort,
+    source: str | None,
+    wishes: Sequence[Wish],
+    guard: Guard,
+) -> Waits:
+    """The figures of ``plan`` without its changes, of which a first push has millions."""
+    adds: Counter[str] = Counter()
+    removals: Counter[str] = Counter()
+    for difference in store.differences(name, source, needs, wishes):
+        step = decide(difference)
+        if step in _ACTIONS:
+            (adds if step is Step.ADD else removals)[difference.name] += 1
+    held = guard.check(removals.elements(), Counter(store.delivered(name)))
+    return Waits(name, adds.total(), removals.total(), held)
 
 
 def push(

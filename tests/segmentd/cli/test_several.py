@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,6 +131,39 @@ def test_every_source_that_fails_is_named_once(desk: Desk, monkeypatch: pytest.M
         ["segmentd:", "shop:"],
         ["segmentd:", "other:"],
     ]
+
+
+def test_the_status_says_what_waits_and_for_what(desk: Desk) -> None:
+    desk.type("pull", "shop")
+    told = desk.type("status")
+    assert told.endswith(
+        "\nWaiting\n"
+        "  other  not read to its end yet       segmentd backfill other\n"
+        "  buyer  new or edited, not evaluated  segmentd segment\n"
+    )
+    desk.type("sync")
+    assert "Waiting" not in desk.type("status")
+    desk.configure("number_of_orders >= 2")
+    assert "  buyer  new or edited, not evaluated  segmentd segment\n" in desk.type("status")
+    desk.type("segment")
+    assert desk.type("status").endswith(
+        "\nWaiting\n"
+        "  tags       0 to add, 12 to remove: HELD  segmentd plan\n"
+        "  more_tags  0 to add, 12 to remove: HELD  segmentd plan\n"
+        "  lists      0 to add, 24 to remove: HELD  segmentd plan\n"
+    )
+    waiting = json.loads(desk.type("status", "--json"))["waiting"]
+    assert (waiting["unread"], waiting["edited"]) == ([], [])
+    assert waiting["pushes"][2] == {
+        "destination": "lists", "add": 0, "remove": 24, "held": ["buyer", "*"],
+    }  # fmt: skip
+
+
+def test_the_status_shows_what_it_can_where_a_rule_is_wrong(desk: Desk) -> None:
+    desk.type("sync")
+    desk.configure("number_of_order >= 1")
+    assert "buyer  24 " in desk.type("status", code=Exit.CONFIG)
+    assert "segment 'buyer': line 1, column 1:" in desk.errors[0]
 
 
 def test_every_plan_that_is_held_is_named_once_with_what_confirms_it(desk: Desk) -> None:
