@@ -213,6 +213,8 @@ class App:
         """Bring destinations to the memberships; ``confirm`` holds ids of plans a person saw."""
         if (why := self.paused()) is not None:
             raise SafetyStop(why, hint="set paused = false, then: segmentd push")
+        if confirm:
+            self._check_confirmed(names, confirm)
         outcome: Outcome[PushSummary] = Outcome()
         for connector in self.destinations(names):
             try:
@@ -405,6 +407,14 @@ class App:
             for to in segment.push
             if to.destination == connector.name
         ]
+
+    def _check_confirmed(self, names: Sequence[str], confirm: Sequence[str]) -> None:
+        """SafetyStop, before anything is sent, if a person saw another plan than those of now."""
+        plans = {plan.id for plan in self.plan(names).done}
+        if others := [each for each in confirm if each not in plans]:
+            raise SafetyStop(
+                f"{', '.join(others)}: not the plan of now; nothing was sent", hint="segmentd plan"
+            )
 
     def _check_decided(self, wishes: Sequence[Wish]) -> None:
         """UndecidedError if what is wished is not decided by the configured sources and rules."""

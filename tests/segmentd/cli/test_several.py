@@ -179,5 +179,9 @@ def test_every_plan_that_is_held_is_named_once_with_what_confirms_it(desk: Desk)
     ]
     plans = [hint.rpartition(" ")[2] for hint in hints]
     assert len(set(plans)) == 3
+    desk.type("push", "tags", "--confirm", plans[0], "--confirm", "outdated", code=Exit.HELD)
+    assert desk.errors == [
+        "segmentd: outdated: not the plan of now; nothing was sent", "try: segmentd plan",
+    ]  # fmt: skip
     desk.type("push", *(word for plan in plans for word in ("--confirm", plan)))
     assert desk.lists.members() == {"buyer": set()}

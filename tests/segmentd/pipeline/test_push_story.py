@@ -100,7 +100,8 @@ def test_many_removals_wait_for_the_person_who_confirms_this_very_plan(story: St
     with pytest.raises(SafetyStop, match="20 removals") as stop:
         story.sync()
     assert (len(story.tagged()), story.shop.writes()) == (20, 4)
-    story.app.push(confirm=["another plan"])
+    with pytest.raises(SafetyStop, match="another plan: not the plan of now; nothing was sent"):
+        story.app.push(confirm=["another plan"])
     assert len(story.tagged()) == 20
     assert stop.value.hint is not None
     story.app.push(confirm=[stop.value.hint.rpartition(" ")[2]]).check()
