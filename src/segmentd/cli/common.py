@@ -82,7 +82,8 @@ def common_options() -> list[click.Option]:
 class Instant(click.ParamType[datetime]):
     """An instant in ISO 8601; without an offset it is UTC."""
 
-    name = "instant"
+    name = "UTC instant"
+    """What ``--help`` shows behind the option."""
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None

@@ -53,6 +53,8 @@ def export(invocation: Invocation, what: str, form: str, as_of: datetime | None)
     """Write memberships, membership changes or profiles to stdout."""
     if as_of is not None and what != "memberships":
         raise click.UsageError("--as-of goes with memberships only")
+    if as_of is not None and as_of > datetime.now(UTC):
+        raise click.UsageError(f"--as-of {as_of:%Y-%m-%d %H:%M:%S}Z is yet to come")
     with session(invocation, quiet=True) as app:
         kinds: dict[str, tuple[type, Callable[[], Iterable[Any]]]] = {
             "memberships": (Membership, lambda: app.store.memberships(as_of)),

@@ -237,6 +237,12 @@ def test_instants(text: str, expected: str) -> None:
     assert Instant().convert(text, None, None).isoformat() == expected
 
 
+@pytest.mark.parametrize("option", ["--now", "--as-of"])
+def test_help_says_that_an_instant_is_utc(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["explain", "--help"]) == 0
+    assert f"{option} UTC INSTANT" in capsys.readouterr().out
+
+
 def test_no_instant() -> None:
     with pytest.raises(click.BadParameter, match="write for example 2011-09-01T00:00:00Z"):
         Instant().convert("yesterday", None, None)
