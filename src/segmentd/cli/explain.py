@@ -18,8 +18,7 @@ from segmentd.cli.common import (
     pass_invocation,
 )
 from segmentd.cli.report import INSUFFICIENT_DATA
-from segmentd.cli.session import chosen, found, session
-from segmentd.domain.errors import ConfigError
+from segmentd.cli.session import check_past, chosen, found, session
 from segmentd.domain.segments import Segment
 from segmentd.pipeline.ask import Asking
 from segmentd.pipeline.history import SAID, Interval, known_by
@@ -50,7 +49,7 @@ def explain(
         raise click.UsageError("--as-of and --now do not go together")
     with session(invocation, as_of or now, quiet=as_json) as app:
         if as_of is not None:
-            _check_past(app, as_of)
+            check_past(app, as_of)
         profile_ids = found(app, who)
         segments = chosen(app, only)
         ask = app.asking("explain").of(*(segment.key for segment in segments))
@@ -73,13 +72,6 @@ def explain(
             if entry["differs"]:
                 click.echo(entry["differs"])
             click.echo(entry["text"])
-
-
-def _check_past(app: App, as_of: datetime) -> None:
-    # what passes under a later --now have stored is past as well
-    known = filter(None, (app.machine(), app.store.evaluated_at()))
-    if as_of > max(known):
-        raise ConfigError("--as-of lies in the future; --now shows how it would be then")
 
 
 def _person(

@@ -14,7 +14,7 @@ import click
 
 from segmentd.cli import report
 from segmentd.cli.common import Instant, Invocation, echo_json, json_option, pass_invocation
-from segmentd.cli.session import session
+from segmentd.cli.session import check_past, session
 from segmentd.store.reads import HistoryEntry, Membership, Person
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -53,9 +53,9 @@ def export(invocation: Invocation, what: str, form: str, as_of: datetime | None)
     """Write memberships, membership changes or profiles to stdout."""
     if as_of is not None and what != "memberships":
         raise click.UsageError("--as-of goes with memberships only")
-    if as_of is not None and as_of > datetime.now(UTC):
-        raise click.UsageError(f"--as-of {as_of:%Y-%m-%d %H:%M:%S}Z is yet to come")
     with session(invocation, quiet=True) as app:
+        if as_of is not None:
+            check_past(app, as_of)
         kinds: dict[str, tuple[type, Callable[[], Iterable[Any]]]] = {
             "memberships": (Membership, lambda: app.store.memberships(as_of)),
             "changes": (HistoryEntry, app.store.changes),

@@ -119,6 +119,14 @@ def progress_bars(*, quiet: bool = False) -> Iterator[Report]:
         yield report
 
 
+def check_past(app: App, as_of: datetime) -> None:
+    """ConfigError for an instant that nobody knows yet."""
+    # what passes under a later --now have stored is past as well
+    known = filter(None, (app.machine(), app.store.evaluated_at()))
+    if as_of > max(known):
+        raise ConfigError(f"--as-of {as_of:%Y-%m-%d %H:%M:%S}Z lies in the future")
+
+
 def ready(connectors: Iterable[ConnectorConfig]) -> None:
     """Failed if a secret is missing: before a command has read or sent anything for the others."""
     missing: dict[str, SegmentdError] = {}
