@@ -173,21 +173,21 @@ class _Auditing:
         affected = ruleset.affected(changed)
         self.found.edited = sorted(changed)
         self.skipped = affected | changed
-        self.ruleset = bound(ruleset.restricted(set(ruleset.keys) - affected), self.stored)
+        self.ruleset = ruleset.restricted(set(ruleset.keys) - affected)
 
     def place_cuts(self) -> None:
         """Compare what thresholds are made from, and the thresholds."""
-        ruleset = self.ruleset
+        ruleset = bound(self.ruleset, self.stored)
         if ruleset.expressions:
-            self._place(ruleset.expressions, lambda _: partial(values_at, ruleset))
+            self._place(ruleset.expressions, self._values)
         if ruleset.limits:
-            self._place(
-                tuple(ruleset.limits), lambda by: partial(candidates_at, ruleset, thresholds=(by,))
-            )
+            self._place(tuple(ruleset.limits), self._candidates)
 
     def decide(self) -> None:
         """Compare memberships, grace and due instants."""
-        work = partial(evaluate, self.ruleset, now=self.found.now, thresholds=dict(self.thresholds))
+        known = dict(self.thresholds)
+        rules = bound(self.ruleset, known)
+        work = partial(evaluate, rules, now=self.found.now, thresholds=known)
         suspects: set[int] = set()
         for (low, high), decision in self._each_range(work):
             self.found.profiles += len(decision.due)
@@ -207,7 +207,7 @@ class _Auditing:
     def _place(
         self, names: Sequence[str], rank: Callable[[dict[str, str]], Callable[..., list[Values]]]
     ) -> None:
-        """``rank``: what ranks profiles by these thresholds."""
+        """``rank``: gives what ranks profiles by some thresholds."""
         if not self.ranges:
             return
         everybody = self._each_range(partial(rank(dict(self.thresholds)), at=(self.found.now,)))
@@ -226,6 +226,12 @@ class _Auditing:
             self._weigh(column, ranks.differing(column), passing=passing)
         for name in names:
             self._judge(name, stored.get(name), ranks.cut(name), passing=passing)
+
+    def _values(self, known: dict[str, str]) -> Callable[..., list[Values]]:
+        return partial(values_at, bound(self.ruleset, known))
+
+    def _candidates(self, known: dict[str, str]) -> Callable[..., list[Values]]:
+        return partial(candidates_at, bound(self.ruleset, known), thresholds=(known,))
 
     def _weigh(self, column: str, profile_ids: Sequence[int], *, passing: bool) -> None:
         if not profile_ids:
@@ -253,7 +259,8 @@ class _Auditing:
         """In what some profiles differ still, seen in one view of the database."""
         with self.store.view(self.found.now) as view:
             frames = view.frames(profile_ids, self.ruleset.needs)
-            decision = evaluate(self.ruleset, frames, view.now, self._known(view))
+            known = self._known(view)
+            decision = evaluate(bound(self.ruleset, known), frames, view.now, known)
             stored, waiting = view.stored(profile_ids), view.waiting().profiles
             return differences(decision, stored, waiting, self.skipped)
 

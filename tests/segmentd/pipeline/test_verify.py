@@ -77,6 +77,10 @@ FEW = """
 where = "amount_spent > STORE AVERAGE"
 limit = { count = 4, by = "number_of_orders" }
 """
+LARGE = """
+[segments.large]
+where = "amount_spent >= $large_order"
+"""
 IDLE = """
 [segments.idle]
 where = "days_since_last_order > STORE AVERAGE"
@@ -424,6 +428,29 @@ def test_values_of_a_pass_that_is_not_published_yet_are_no_false_alarm(story: St
     story.app.progress = lambda _label, _done, _total: None
     assert faults(story.app.verify()) == nothing(story)
     early.close()
+
+
+@ON_SQLITE
+def test_a_value_that_is_fitted_anew_meanwhile_is_no_false_alarm(story: Story) -> None:
+    story.reopen(LARGE)
+    story.sync()
+    other = open_app(load_config(story.folder / "segmentd.toml"), clock=story.clock.now)
+    fitted: list[str] = []
+
+    def refit(_label: str, _done: int, _total: int | None) -> None:
+        if not fitted:
+            story.wait(8 * DAY)
+            for who in (1, 2):
+                story.order(who, 90_000, DAY)
+            story.sync(other)
+        fitted.append(other.store.thresholds()["FITTED large_order"])
+
+    before = story.app.store.thresholds()["FITTED large_order"]
+    story.app.progress = refit
+    found = story.app.verify()
+    assert before not in fitted
+    assert found.same, found
+    other.close()
 
 
 @ON_SQLITE
