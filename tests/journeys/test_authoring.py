@@ -248,6 +248,14 @@ def test_a_store_that_was_never_filled_knows_no_sizes(desk: Desk, tmp_path: Path
     assert desk.read("presets", "repeat_customers")["size"] is None
 
 
+def test_a_diff_says_of_how_many_it_names_ten(desk: Desk) -> None:
+    desk.replace("number_of_orders >= 2", "number_of_orders >= 9")
+    assert desk.segment(days=1)["left"] == 15
+    told = desk.type("rules", "diff", "regulars")
+    assert told.count("@shopper.example") == 10
+    assert told.endswith("@shopper.example and 5 more\n")
+
+
 def test_values_of_before_the_first_evaluation_are_not_known(desk: Desk) -> None:
     desk.add('[segments.best]\nwhere = "amount_spent > STORE AVERAGE"\n'
              '[segments.late]\npreset = "at_risk"\n')  # fmt: skip
@@ -328,6 +336,7 @@ def test_a_rule_is_edited_and_put_back(desk: Desk) -> None:
     text = desk.type("rules", "diff", "regulars")
     assert "+ amount_spent > 0" in text
     assert "0 entered by it\n8 left by it: c" in text
+    assert " more" not in text
     swapped = desk.read("rules", "diff", "regulars", newest["version"], oldest["version"][:6])
     assert swapped["new"]["rule"] == "number_of_orders >= 2"
     assert "left" not in swapped

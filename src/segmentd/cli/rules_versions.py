@@ -79,7 +79,7 @@ def diff(invocation: Invocation, key: str, old: str | None, new: str | None, as_
         click.echo(line)
     for word in ("entered", "left"):
         if word in values:
-            click.echo(f"{values[word]} {word} by it" + _named(values[f"who_{word}"]))
+            click.echo(f"{values[word]} {word} by it" + _named(values[f"who_{word}"], values[word]))
 
 
 @click.command()
@@ -179,8 +179,9 @@ def _people(app: App, ids: Sequence[int]) -> list[str]:
     return [person.email or f"{person.source}:{person.customer_id}" for person in people]
 
 
-def _named(people: Sequence[str]) -> str:
-    return f": {', '.join(people)}" if people else ""
+def _named(people: Sequence[str], count: int) -> str:
+    more = f" and {count - len(people)} more" if count > len(people) else ""
+    return f": {', '.join(people)}{more}" if people else ""
 
 
 def _check(app: App, key: str, rule: str) -> None:
