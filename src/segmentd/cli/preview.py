@@ -127,6 +127,8 @@ def _lines(values: Mapping[str, Any]) -> Iterator[str]:
     yield values["words"]
     if values["insufficient_data"]:
         yield INSUFFICIENT_DATA
+    elif not values["profiles"]:
+        yield "0 of 0 customers"
     if not values["profiles"]:
         return
     revenue = money(values["revenue"], values["currency"])

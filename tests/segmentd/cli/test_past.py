@@ -153,6 +153,19 @@ def test_the_past_is_explained_by_what_had_happened_by_then(desk: Desk) -> None:
     assert "Z lies in the future" in said
 
 
+def test_a_preview_of_an_empty_shop_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+    Path("segmentd.toml").write_text(CONFIG)
+    with registered("shop", MemoryShop()):
+        assert run(["pull"]) == 0
+    capsys.readouterr()
+    assert run(["preview", "amount_spent > 5"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["0 of 0 customers"]
+
+
 def test_history_by_week_and_by_month_with_causes(desk: Desk) -> None:
     now = ("--now", (BEGIN + 50 * DAY).isoformat())
     months = desk.read("history", "recent", "--by", "month", *now)["months"]
