@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,6 +117,12 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")(
         command
     )
+
+
+def echo_lines(lines: Iterable[str]) -> None:
+    """Print each line; nothing at all where there is none."""
+    for line in lines:
+        click.echo(line)
 
 
 def echo_json(document: object) -> None:

@@ -11,6 +11,7 @@ from segmentd.cli.common import (
     Instant,
     Invocation,
     echo_json,
+    echo_lines,
     json_option,
     now_option,
     pass_invocation,
@@ -96,4 +97,4 @@ def _show(values: object, lines: list[str], *, as_json: bool) -> None:
     if as_json:
         echo_json(values)
     else:
-        click.echo("\n".join(lines))
+        echo_lines(lines)

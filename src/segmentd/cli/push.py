@@ -8,7 +8,14 @@ import click
 
 from segmentd.bootstrap import App, Outcome
 from segmentd.cli import report
-from segmentd.cli.common import Invocation, echo_json, json_option, now_option, pass_invocation
+from segmentd.cli.common import (
+    Invocation,
+    echo_json,
+    echo_lines,
+    json_option,
+    now_option,
+    pass_invocation,
+)
 from segmentd.cli.exits import Exit
 from segmentd.cli.session import finish, ready, session
 from segmentd.pipeline.push import Plan
@@ -66,7 +73,7 @@ def push(
     if as_json:
         echo_json(report.pushed_values(outcome))
     else:
-        click.echo("\n".join(report.pushed_lines(outcome)))
+        echo_lines(report.pushed_lines(outcome))
     finish(outcome.failed)
     return Exit.PARTIAL if report.refused(outcome) else Exit.OK
 
@@ -75,7 +82,7 @@ def _show_plan(app: App, outcome: Outcome[Plan], *, as_json: bool) -> None:
     if as_json:
         echo_json(report.plan_values(outcome))
     else:
-        click.echo("\n".join([*report.paused_lines(app), *report.plan_lines(outcome)]))
+        echo_lines([*report.paused_lines(app), *report.plan_lines(outcome)])
 
 
 def _detailed(plans: list[Plan]) -> int:

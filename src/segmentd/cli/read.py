@@ -13,7 +13,14 @@ from typing import Any
 import click
 
 from segmentd.cli import report
-from segmentd.cli.common import Instant, Invocation, echo_json, json_option, pass_invocation
+from segmentd.cli.common import (
+    Instant,
+    Invocation,
+    echo_json,
+    echo_lines,
+    json_option,
+    pass_invocation,
+)
 from segmentd.cli.session import check_past, session
 from segmentd.store.reads import HistoryEntry, Membership, Person
 
@@ -29,13 +36,12 @@ def status(invocation: Invocation, as_json: bool) -> None:
         state = app.store.status()
         if not as_json:
             # before a rule that is wrong can end it
-            click.echo("\n".join(report.status_lines(state, datetime.now(UTC))))
+            echo_lines(report.status_lines(state, datetime.now(UTC)))
         waiting = app.waiting()
     if as_json:
         echo_json({**dataclasses.asdict(state), "waiting": dataclasses.asdict(waiting)})
         return
-    for line in report.waiting_lines(waiting):
-        click.echo(line)
+    echo_lines(report.waiting_lines(waiting))
 
 
 @click.command()

@@ -126,7 +126,7 @@ def test_a_secret_that_the_chosen_ones_do_not_need_may_be_missing(
 def test_every_source_that_fails_is_named_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SHOP_TOKEN", "OTHER_TOKEN"):
         monkeypatch.setenv(name, "wrong")
-    desk.type("pull", code=Exit.AUTH)
+    assert desk.type("pull", code=Exit.AUTH) == ""
     assert [line.split(" ")[:2] for line in desk.errors] == [
         ["segmentd:", "shop:"],
         ["segmentd:", "other:"],
@@ -169,6 +169,7 @@ def test_the_status_shows_what_it_can_where_a_rule_is_wrong(desk: Desk) -> None:
 def test_every_plan_that_is_held_is_named_once_with_what_confirms_it(desk: Desk) -> None:
     desk.type("sync")
     desk.configure("number_of_orders >= 2")
+    assert desk.type("plan", code=Exit.HELD) == ""
     desk.type("segment")
     desk.type("push", code=Exit.HELD)
     sentences, hints = desk.errors[::2], desk.errors[1::2]
