@@ -99,8 +99,11 @@ class ConnectorSettings(BaseModel):
         if path:
             try:
                 return path.read_text(encoding="utf-8"), f"file {path}"
-            except (OSError, UnicodeDecodeError) as error:
-                raise ConfigError(f"cannot read {path}, named by {key}_file: {error}") from error
+            except OSError as error:
+                why = error.strerror or type(error).__name__
+                raise ConfigError(f"cannot read {path}, named by {key}_file: {why}") from error
+            except UnicodeDecodeError as error:
+                raise ConfigError(f"{path}, named by {key}_file, is no UTF-8 text") from error
         raise ConfigError(f"{key}_env is missing: name the environment variable with the secret")
 
     def endpoint(self, default: str) -> str:

@@ -67,8 +67,19 @@ def test_a_missing_secret_names_what_to_set(tmp_path: Path) -> None:
         ShopSettings().secret("token")
     with pytest.raises(ConfigError, match="SEGMENTD_NOT_SET, named by token_env"):
         ShopSettings(token_env="SEGMENTD_NOT_SET").secret("token")
-    with pytest.raises(ConfigError, match="named by token_file"):
-        ShopSettings(token_file=tmp_path / "missing").secret("token")
+    missing = tmp_path / "missing"
+    with pytest.raises(ConfigError) as raised:
+        ShopSettings(token_file=missing).secret("token")
+    assert raised.value.message == (
+        f"cannot read {missing}, named by token_file: No such file or directory"
+    )
+
+
+def test_a_secret_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="token, named by token_file, is no UTF-8 text"):
+        ShopSettings(token_file=path).secret("token")
 
 
 def test_i14_a_secret_does_not_show_itself() -> None:
