@@ -202,8 +202,9 @@ class Klaviyo:
     ) -> Any:
         """The answer's payload, None if it has none.
 
-        Raises Refused for a 4xx in Klaviyo's own words; AuthError naming the scopes; ConfigError
-        for a retired revision; TransientError for everything else.
+        Raises Refused for a 4xx in Klaviyo's own words; AuthError for a wrong key or one without
+        the scopes, which it names; ConfigError for a retired revision; TransientError for
+        everything else.
         """
         self._pace(operation)
         response = self._http.request(
@@ -256,9 +257,11 @@ class Klaviyo:
         status = response.status
         if status in operation.success:
             return
-        if status in {401, 403}:
+        if status == 401:
+            raise AuthError("Klaviyo does not know the API key (401): it is wrong or was deleted")
+        if status == 403:
             raise AuthError(
-                f"Klaviyo refuses the API key for {operation.id} ({status}); "
+                f"Klaviyo refuses the API key for {operation.id} (403); "
                 f"it needs the scopes {operation.scopes}"
             )
         if status == 410:
