@@ -22,7 +22,10 @@ class ShopifySettings(ConnectorSettings):
     https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens
     """
 
-    shop: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*\.myshopify\.com$")]
+    shop: Annotated[
+        str,
+        Field(pattern=r"^[a-z0-9][a-z0-9-]*\.myshopify\.com$", examples=["example.myshopify.com"]),
+    ]
     token_env: str | None = None
     token_file: Path | None = None
     client_id_env: str | None = None
@@ -30,7 +33,9 @@ class ShopifySettings(ConnectorSettings):
     client_secret_env: str | None = None
     client_secret_file: Path | None = None
     api_version: Annotated[str, Field(pattern=r"^20\d\d-(01|04|07|10)$")] = NEWEST_VERSION
-    metafields: Annotated[tuple[Metafield, ...], Field(max_length=50)] = ()
+    metafields: Annotated[
+        tuple[Metafield, ...], Field(max_length=50, examples=["facts.birth_date"])
+    ] = ()
     """Metafields of customers that rules ask for, as NAMESPACE.KEY. A change of one alone does not
     count as a change of its customer: a new backfill, or the customer's next change, brings it."""
     customers_page: Annotated[int, Field(ge=1, le=250)] = 250

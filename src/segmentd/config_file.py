@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from segmentd.domain.errors import ConfigError
 from segmentd.domain.suggest import did_you_mean
@@ -88,7 +89,7 @@ class ConfigFile:
         try:
             return model.model_validate(values)
         except ValidationError as error:
-            sentence = _sentence(error, {*model.model_fields, *known})
+            sentence = _sentence(error, model.model_fields, {*model.model_fields, *known})
             raise self.error(table, sentence) from None
         except ConfigError as error:  # a connector's own validator
             raise self.error(table, error.message) from error
@@ -137,7 +138,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is no valid TOML: {text[0].lower()}{text[1:]}") from None
 
 
-def _sentence(error: ValidationError, known: set[str]) -> str:
+def _sentence(error: ValidationError, fields: Mapping[str, FieldInfo], known: set[str]) -> str:
     """What is wrong; unknown keys first, as a missing key is often one that was misspelt."""
     problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     problem = problems[0]
@@ -149,7 +150,18 @@ def _sentence(error: ValidationError, known: set[str]) -> str:
         return f'key "{key}" is missing'
     if kind == "value_error":
         return f'key "{key}": {context["error"]}' if key else str(context["error"])
+    if kind == "string_pattern_mismatch" and (example := _example(fields.get(key))):
+        return f'key "{key}" must look like {example}'
     return f'key "{key}" {_expectation(kind, context, problem["msg"])}'
+
+
+def _example(field: FieldInfo | None) -> str | None:
+    """Something that is right there, for who cannot read patterns."""
+    if field is None:
+        return None
+    if field.examples:
+        return str(field.examples[0])
+    return field.default if isinstance(field.default, str) else None
 
 
 def _expectation(kind: str, context: Mapping[str, Any], message: str) -> str:

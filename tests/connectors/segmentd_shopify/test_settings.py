@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from segmentd.config import load_config
 from segmentd.sdk import ConfigError
 from segmentd_shopify.settings import ShopifySettings
 
@@ -43,6 +44,23 @@ def test_another_endpoint_replaces_the_address_only() -> None:
 def test_refuses_what_is_no_shop(shop: str) -> None:
     with pytest.raises(ValidationError, match="shop"):
         settings(shop=shop)
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ('shop = "https://example.myshopify.com/admin"', '"shop" must look like example.myshopify'),
+        ('shop = "a.myshopify.com"\napi_version = "10"', '"api_version" must look like 2026-10'),
+        ('shop = "a.myshopify.com"\nmetafields = ["x"]', "look like facts.birth_date"),
+    ],
+)
+def test_what_has_another_form_is_answered_by_an_example(
+    tmp_path: Path, table: str, sentence: str
+) -> None:
+    config = tmp_path / "segmentd.toml"
+    config.write_text(f'[sources.shop]\nconnector = "shopify"\ntoken_env = "T"\n{table}\n')
+    with pytest.raises(ConfigError, match=sentence):
+        load_config(config)
 
 
 def test_plain_http_only_on_this_machine() -> None:
