@@ -17,6 +17,8 @@ from segmentd.cli.common import Invocation, echo_json, json_option, pass_invocat
 from segmentd.cli.exits import Exit, code_of
 from segmentd.config import Config, ConnectorConfig
 from segmentd.domain.errors import ConfigError, SegmentdError
+from segmentd.domain.identity import email_key
+from segmentd.domain.suggest import did_you_mean
 from segmentd.sdk.contract import Destination, Runtime
 from segmentd.sdk.settings import ConnectorSettings
 from segmentd.store import migrate
@@ -115,7 +117,21 @@ def _secrets(settings: ConnectorSettings) -> str:
 
 def _rules(config: Config) -> str:
     check_rules(config)
+    _check_pins(config)
     return f"{len(config.segments)} understood"
+
+
+def _check_pins(config: Config) -> None:
+    """A pin on nobody is only a warning of each pass: customers come and go, but sources do not."""
+    for segment in config.segments:
+        for pin in segment.pins:
+            source = pin.customer.partition(":")[0]
+            if source not in config.sources and email_key(pin.customer) is None:
+                near = did_you_mean(source, config.sources)
+                raise ConfigError(
+                    f"[segments.{segment.key}] pins {pin.customer}, which is no e-mail address, "
+                    f'and no source is called "{source}"{near}'
+                )
 
 
 def _names(config: Config, connector: ConnectorConfig) -> str:

@@ -212,6 +212,18 @@ class TestCheck:
             in capsys.readouterr().out
         )
 
+    def test_a_pin_on_a_customer_of_no_source(self, capsys: pytest.CaptureFixture[str]) -> None:
+        pin = 'pins = [{{ customer = "{}", member = true, reason = "a friend" }}]\n'
+        configure(SHOP, TAGS, VIP, pin.format("mian:9"))
+        assert run(["check", "--offline"]) == 2
+        assert (
+            "FAIL  rules: [segments.vip] pins mian:9, which is no e-mail address, and no source is "
+            'called "mian"; did you mean "main"?\n'
+        ) in capsys.readouterr().out
+        for customer in ("main:9", "c9@shopper.example"):
+            configure(SHOP, TAGS, VIP, pin.format(customer))
+            assert run(["check", "--offline"]) == 0
+
     def test_an_old_database(self, capsys: pytest.CaptureFixture[str]) -> None:
         import sqlite3
 
