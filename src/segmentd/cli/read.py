@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from segmentd.bootstrap import App, Waiting
 from segmentd.cli import report
 from segmentd.cli.common import (
     Instant,
@@ -22,6 +23,7 @@ from segmentd.cli.common import (
     pass_invocation,
 )
 from segmentd.cli.session import check_past, session
+from segmentd.domain.errors import ConfigError
 from segmentd.store.reads import HistoryEntry, Membership, Person
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -34,14 +36,22 @@ def status(invocation: Invocation, as_json: bool) -> None:
     """Show how far each source is read, how large each segment is, what waits, what was refused."""
     with session(invocation) as app:
         state = app.store.status()
-        if not as_json:
-            # before a rule that is wrong can end it
-            echo_lines(report.status_lines(state, datetime.now(UTC)))
-        waiting = app.waiting()
+        waiting, wrong = _waiting(app)
     if as_json:
-        echo_json({**dataclasses.asdict(state), "waiting": dataclasses.asdict(waiting)})
-        return
-    echo_lines(report.waiting_lines(waiting))
+        echo_json({**dataclasses.asdict(state), "waiting": waiting and dataclasses.asdict(waiting)})
+    else:
+        echo_lines(report.status_lines(state, datetime.now(UTC)))
+        echo_lines(report.waiting_lines(waiting) if waiting else ())
+    if wrong is not None:
+        raise wrong
+
+
+def _waiting(app: App) -> tuple[Waiting | None, ConfigError | None]:
+    """What waits; a rule that is wrong hides that alone, and is told behind the rest."""
+    try:
+        return app.waiting(), None
+    except ConfigError as error:
+        return None, error
 
 
 @click.command()

@@ -164,6 +164,8 @@ def test_the_status_shows_what_it_can_where_a_rule_is_wrong(desk: Desk) -> None:
     desk.configure("number_of_order >= 1")
     assert "buyer  24 " in desk.type("status", code=Exit.CONFIG)
     assert "segment 'buyer': line 1, column 1:" in desk.errors[0]
+    told = json.loads(desk.type("status", "--json", code=Exit.CONFIG))
+    assert (told["segments"][0]["size"], told["waiting"]) == (24, None)
 
 
 def test_every_plan_that_is_held_is_named_once_with_what_confirms_it(desk: Desk) -> None:
