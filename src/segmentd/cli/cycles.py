@@ -226,7 +226,7 @@ class Cycles:
     def _push(self, name: str, facts: dict[str, Any]) -> bool:
         """Returns whether it came to its end.
 
-        One that failed is tried again with the next cycle, and not round and round.
+        One that failed is made again with the next cycle, or in a while: not round and round.
         """
         outcome = self.app.push([name])
         for summary in outcome.done:

@@ -38,8 +38,9 @@ VERIFY = "verify"
 _NIGHT = "17 3 * * *"
 """When to verify, by the shop's clocks: each night, if it was not done this week."""
 _BEAT = 1.0
-_AT_LEAST = timedelta(hours=1)
-"""How often a job runs that is woken when there is something to do."""
+_DUE_AT_LEAST = timedelta(hours=1)
+_PUSH_AT_LEAST = timedelta(minutes=5)
+"""So soon a push that failed is made again, however seldom its source is read."""
 _STRETCH = timedelta(minutes=5)
 """How long a push of tags goes on by one plan, which gives them also to those who left the segment
 since; and much longer than it takes to plan."""
@@ -113,7 +114,7 @@ class Daemon:
         _check(self._app)
         self._schedule()
         self._add_pushes(self._app.config.destinations)
-        self._scheduler.add(DUE, self._due, Every(_AT_LEAST), self._begun)
+        self._scheduler.add(DUE, self._due, Every(_DUE_AT_LEAST), self._begun)
         often = min(_LOOK_AT_LEAST, self._app.config.lease / BEATS)
         self._scheduler.add(LOOK, self._watch.look, Every(often), self._begun)
         self._scheduler.start()
@@ -194,7 +195,7 @@ class Daemon:
     def _add_pushes(self, destinations: Iterable[str]) -> None:
         for name in destinations:
             run = partial(self._cycles.push, name)
-            self._scheduler.add(push_job_of(name), run, Every(_AT_LEAST), datetime.now(UTC))
+            self._scheduler.add(push_job_of(name), run, Every(_PUSH_AT_LEAST), datetime.now(UTC))
 
     def _wake(self, destination: str) -> None:
         self._scheduler.wake(push_job_of(destination))
