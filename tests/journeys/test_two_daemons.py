@@ -105,6 +105,8 @@ def test_who_slept_while_it_pushed_sends_nothing_more(made: World, tmp_path: Pat
     stuck = Stuck(made.shop, "POST", "/tags", passing=1)
     leading.send(signal.SIGHUP)
     assert stuck.reached.wait(60)
+    # else it may fall asleep in a transaction, for whose end others wait
+    leading.wait_for("cycle", connector="lists", added=len(NEWCOMERS))
     leading.send(signal.SIGSTOP)
     stuck.release.set()
     # of that lease or of the daemon's own: whichever ends first, the push is then made again
