@@ -105,7 +105,9 @@ def next_read(held: Held | None, ours: int | None, schedule: Schedule, now: date
 
 def next_pass(waiting: Waiting, cycles: Cycles, now: datetime) -> datetime | None:
     """When to evaluate for what waits; None: nothing is in sight, or it could not be decided."""
-    if cycles.put_off and not any(_live(waiting, lease) for lease in cycles.put_off):
+    # a copy: pushes add to it meanwhile, in threads of their own
+    put_off = tuple(cycles.put_off)
+    if put_off and not any(_live(waiting, lease) for lease in put_off):
         cycles.put_off.clear()
         return now
     if cycles.insufficient_data:
