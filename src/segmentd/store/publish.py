@@ -244,12 +244,13 @@ def _save_due(bulk: Bulk, part: Part, *, every: int) -> None:
 
 def _stored_due(bulk: Bulk, asked: Sequence[int]) -> dict[int, float]:
     chosen, values = among(asked)
+    # asked for those that are due only, PostgreSQL goes by the index of due instants and looks
+    # through the whole list of profiles for each
     rows = bulk.tuples(
-        f"SELECT profile_id, {bulk.seconds('due_at')} FROM profiles "  # noqa: S608
-        f"WHERE due_at IS NOT NULL AND {chosen}",
+        f"SELECT profile_id, {bulk.seconds('due_at')} FROM profiles WHERE {chosen}",  # noqa: S608
         *values,
     )
-    return {profile_id: float(at) for profile_id, at in rows}
+    return {profile_id: float(at) for profile_id, at in rows if at is not None}
 
 
 def _instant(bulk: Bulk, seconds: float) -> Any:

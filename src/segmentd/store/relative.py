@@ -144,9 +144,11 @@ def remove_values(bulk: Bulk, profile_ids: Sequence[int]) -> None:
 def count_values(bulk: Bulk) -> None:
     """Count anew what is kept beside the rows where the rows give something else, without those of
     who is gone."""
+    # not by NOT IN: of more ids than fit into its memory PostgreSQL looks through the whole list
+    # for each row
     bulk.execute(
-        "DELETE FROM relative_values WHERE profile_id NOT IN "
-        "(SELECT profile_id FROM profiles WHERE gone_at IS NULL)"
+        "DELETE FROM relative_values WHERE NOT EXISTS (SELECT 1 FROM profiles p "
+        "WHERE p.profile_id = relative_values.profile_id AND p.gone_at IS NULL)"
     )
     for subject in _subjects(bulk).values():
         ranking = Ranking(bulk, subject.subject_id)
