@@ -306,6 +306,16 @@ def test_counting_anew_changes_nothing_that_is_right(store: Store, ids: list[int
     assert [rows(store, query) for query in queries] == before
 
 
+def test_counting_anew_looks_through_profiles_once(postgres_url: str) -> None:
+    """Where their ids do not fit into its memory, PostgreSQL does so once for each value else."""
+    with open_store(postgres_url) as store:
+        asked = statements(store._database, lambda: store.count_values(lease_of(store)))
+        (removal,) = [each for each in asked if each.startswith("DELETE FROM relative_values")]
+        plan = rows(store, f"EXPLAIN {removal}")
+    assert "Join" in str(plan)
+    assert "SubPlan" not in str(plan)
+
+
 def test_values_that_nothing_asks_for_any_more_go(store: Store, ids: list[int]) -> None:
     lease = lease_of(store)
     people = dict.fromkeys(ids, (1.0, 1.0, 9.0))
