@@ -228,7 +228,7 @@ def _stored_lapsing(bulk: Bulk, asked: Sequence[int], segments: list[str]) -> di
 
 def _save_due(bulk: Bulk, part: Part, *, every: int) -> None:
     """When time alone may change something; ``every``: the number of all segments."""
-    stored = _stored_due(bulk, part.asked)
+    stored = stored_due(bulk, part.asked)
     ids = _index(part.decision.due)
     old = np.array([stored.get(p, np.nan) for p in ids.tolist()], dtype=np.float64)
     whole = len(part.decision.members.columns) == every
@@ -242,7 +242,8 @@ def _save_due(bulk: Bulk, part: Part, *, every: int) -> None:
     )
 
 
-def _stored_due(bulk: Bulk, asked: Sequence[int]) -> dict[int, float]:
+def stored_due(bulk: Bulk, asked: Sequence[int]) -> dict[int, float]:
+    """When those of some profiles are due (epoch seconds) who ever are."""
     chosen, values = among(asked)
     # asked for those that are due only, PostgreSQL goes by the index of due instants and looks
     # through the whole list of profiles for each

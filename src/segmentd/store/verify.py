@@ -111,6 +111,7 @@ class StoredView:
         """What the last pass left of some profiles; a ``range`` is asked for as one."""
         from segmentd.segmenter.comparing import Stored
         from segmentd.store.facts import among
+        from segmentd.store.publish import stored_due
 
         chosen, values = among(profile_ids)
         members = self._bulk.tuples(
@@ -122,9 +123,5 @@ class StoredView:
             f"WHERE lapsing_at IS NOT NULL AND {chosen}",
             *values,
         )
-        due = self._bulk.tuples(
-            f"SELECT profile_id, {self._bulk.seconds('due_at')} FROM profiles "  # noqa: S608
-            f"WHERE due_at IS NOT NULL AND {chosen}",
-            *values,
-        )
-        return Stored.of(members, graced, due)
+        due = stored_due(self._bulk, profile_ids)
+        return Stored.of(members, graced, list(due.items()))
