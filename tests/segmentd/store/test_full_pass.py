@@ -22,7 +22,7 @@ from segmentd.domain.errors import AuthError, SegmentdError, TransientError
 from segmentd.segmenter.evaluate import evaluate, values
 from segmentd.segmenter.frames import Frames
 from segmentd.segmenter.ruleset import Shop as RuleShop
-from segmentd.store import Store, open_store
+from segmentd.store import Store, cpus, open_store
 from segmentd.store.engine import adbc_address, parse_url
 from segmentd.store.full_pass import Workers
 from shop_in_store import NOW, Shop, customer, order
@@ -100,8 +100,10 @@ def test_workers_that_the_server_lets_in_no_more(server_url: str) -> None:
 
 
 def test_connections_of_workers_that_the_server_ends(
-    postgres: PostgresServer, server_url: str
+    postgres: PostgresServer, server_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # one worker, who is connected once it has answered: another might just be connecting
+    monkeypatch.setattr(cpus, "usable", lambda: 1)
     with open_store(server_url) as store:
         fill(Shop(store))
         parts = ask(store, 1, repr)
